@@ -1,0 +1,91 @@
+#include "core/base/file_map.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+glint_status file_map_open(const char *path, file_map *out, glint_error *err) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return base_fail(err, GLINT_BAD_INPUT, "%s: %s", path, strerror(errno));
+    struct stat st;
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+        close(fd);
+        return base_fail(err, GLINT_BAD_INPUT, "%s: not a regular file", path);
+    }
+    file_map m = {.bytes = (size_t)st.st_size};
+    if (m.bytes) {
+        void *p = mmap(NULL, m.bytes, PROT_READ, MAP_SHARED, fd, 0);
+        if (p == MAP_FAILED) {
+            int why = errno;
+            close(fd);
+            return base_fail(err, GLINT_BAD_INPUT, "%s: cannot be mapped: %s", path, strerror(why));
+        }
+        m.data = p;
+    }
+    close(fd);
+    *out = m;
+    return GLINT_OK;
+}
+
+void file_map_close(file_map *m) {
+    if (m->data) munmap((void *)m->data, m->bytes);
+    *m = (file_map){0};
+}
+
+glint_status file_out_open(const char *path, file_out *out, glint_error *err) {
+    file_out f = {0};
+    size_t n = strlen(path);
+    f.path = malloc(n + 1);
+    f.temporary = malloc(n + sizeof ".XXXXXX");
+    if (!f.path || !f.temporary) {
+        file_out_abort(&f);
+        return base_fail(err, GLINT_INTERNAL, "%s: out of memory", path);
+    }
+    memcpy(f.path, path, n + 1);
+    memcpy(f.temporary, path, n);
+    memcpy(f.temporary + n, ".XXXXXX", sizeof ".XXXXXX");
+    int fd = mkstemp(f.temporary);
+    if (fd < 0) {
+        int why = errno;
+        f.temporary[0] = 0;
+        file_out_abort(&f);
+        return base_fail(err, GLINT_BAD_INPUT, "%s: cannot be written: %s", path, strerror(why));
+    }
+    fchmod(fd, 0644);
+    f.stream = fdopen(fd, "wb");
+    if (!f.stream) {
+        close(fd);
+        file_out_abort(&f);
+        return base_fail(err, GLINT_INTERNAL, "%s: out of memory", path);
+    }
+    *out = f;
+    return GLINT_OK;
+}
+
+glint_status file_out_commit(file_out *out, glint_error *err) {
+    bool bad = ferror(out->stream) != 0;
+    bad |= fflush(out->stream) != 0;
+    bad |= fsync(fileno(out->stream)) != 0 && errno != EINVAL && errno != EROFS;
+    int why = errno;
+    bad |= fclose(out->stream) != 0;
+    out->stream = NULL;
+    glint_status s = GLINT_OK;
+    if (bad) s = base_fail(err, GLINT_BAD_INPUT, "%s: cannot be written: %s", out->path, strerror(why ? why : EIO));
+    else if (rename(out->temporary, out->path) != 0)
+        s = base_fail(err, GLINT_BAD_INPUT, "%s: cannot be written: %s", out->path, strerror(errno));
+    else out->temporary[0] = 0;
+    file_out_abort(out);
+    return s;
+}
+
+void file_out_abort(file_out *out) {
+    if (out->stream) fclose(out->stream);
+    if (out->temporary && out->temporary[0]) unlink(out->temporary);
+    free(out->path);
+    free(out->temporary);
+    *out = (file_out){0};
+}

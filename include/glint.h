@@ -1,0 +1,307 @@
+/* Glint: language models on GPUs through headless OpenGL ES 3.1 and on CPUs, with proof. The public API.
+ *
+ * Errors   Fallible functions return a glint_status and, where `err` is not NULL, one line of words in it. Results go
+ *          to out-parameters, which are left alone on error. The library never prints, exits or aborts.
+ * Memory   Objects are opened and closed in pairs; *_close accepts NULL and a pointer to NULL, and clears the pointer.
+ *          Returned strings and arrays belong to the object they were asked of and live as long as it does, unless
+ *          their line says otherwise.
+ * Threads  Different objects may be used on different threads. One model may serve several sessions at once; one
+ *          session, sampler or detokenizer is used by one thread at a time.
+ * Units    "rows" are tokens of a batch; sizes in bytes end in _bytes; everything else counts elements. */
+#ifndef GLINT_H
+#define GLINT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define GLINT_VERSION "0.1.0"
+
+/* The values are the exit statuses of the command line. */
+typedef enum glint_status {
+    GLINT_OK = 0,
+    GLINT_MISMATCH = 1,  /* a comparison failed */
+    GLINT_USAGE = 2,     /* an argument is wrong */
+    GLINT_BAD_INPUT = 3, /* a file cannot be read, written or believed; the text does not fit the context */
+    GLINT_DEVICE = 4,    /* a device or its memory failed */
+    GLINT_INTERNAL = 5,  /* out of host memory, or Glint's own mistake */
+} glint_status;
+
+typedef struct glint_error {
+    char message[512]; /* one line, UTF-8, no newline */
+} glint_error;
+
+typedef enum glint_precision {
+    GLINT_FAST,  /* 8-bit activations against quantised weights, OpenBLAS; bounds in docs/numerics.md */
+    GLINT_EXACT, /* float32 activations, exact weights; the same bits however the prompt is fed */
+} glint_precision;
+
+/* ---- Devices ------------------------------------------------------------------------------------------------ */
+
+typedef struct glint_device_info {
+    char name[64];         /* what -d takes: "cpu", "cpu:ref", "null" */
+    char description[192]; /* processor or driver, instruction sets, threads */
+    uint64_t memory_bytes; /* 0: unknown */
+    uint64_t free_bytes;   /* 0: unknown */
+    bool software;         /* computes on the CPU; never chosen automatically unless it is "cpu" itself */
+} glint_device_info;
+
+/* Fills at most `capacity` entries; *count is how many devices there are. */
+glint_status glint_devices(glint_device_info *out, int capacity, int *count, glint_error *err);
+/* Every op once on `device` against the oracle: GLINT_MISMATCH when one differs by more than its bound. `report` is
+ * called for each op with its name, its error as a share of the bound (1 is the limit) and the user pointer. */
+typedef void glint_self_test_report(const char *op, double share, void *user);
+glint_status glint_self_test(const char *device, int threads, glint_self_test_report *report, void *user,
+                             glint_error *err);
+/* Read bandwidth of the host memory in bytes a second, measured now over `threads` threads (0: all) in about 0.2 s. */
+double glint_measure_bandwidth(int threads);
+
+/* ---- Models ------------------------------------------------------------------------------------------------- */
+
+typedef struct glint_model glint_model;
+
+/* Opens a GGUF file, the first file of a split GGUF, or a Hugging Face directory. The file stays mapped. */
+glint_status glint_model_open(const char *path, glint_model **out, glint_error *err);
+void glint_model_close(glint_model **model); /* after the sessions that use it */
+
+const char *glint_model_path(const glint_model *model);
+const char *glint_model_container(const glint_model *model); /* "GGUF v3", "Hugging Face" */
+const char *glint_model_architecture(const glint_model *model);
+int glint_model_vocabulary(const glint_model *model); /* number of tokens */
+int glint_model_context(const glint_model *model);    /* longest context that the model was made for */
+int glint_model_layers(const glint_model *model);
+
+/* The architecture card: every choice that the metadata made, or that was made in its absence. */
+typedef struct glint_card_entry {
+    const char *key;    /* canonical: "rope_base" */
+    const char *value;  /* as text */
+    const char *source; /* "file", "default of the architecture", "derived" */
+} glint_card_entry;
+int glint_model_card(const glint_model *model, const glint_card_entry **out); /* returns how many */
+
+typedef struct glint_tensor_info {
+    const char *name;      /* in the file */
+    const char *canonical; /* what Glint calls it: "layers.3.attn_q"; NULL: ignored, see `use` */
+    const char *format;    /* "Q4_K" */
+    const char *use;       /* "claimed", "tied: output", "ignored: reason" */
+    int n_dims;
+    uint64_t dims[4]; /* dims[0] runs fastest */
+    uint64_t bytes;
+} glint_tensor_info;
+int glint_model_tensors(const glint_model *model, const glint_tensor_info **out); /* returns how many */
+/* A 64-bit FNV-1a hash of tensor i as decoded float32 bits in canonical meaning and row order, so that the same
+ * weights in another container give the same digest. Ignored tensors: GLINT_USAGE. */
+glint_status glint_model_digest(const glint_model *model, int tensor, uint64_t *out, glint_error *err);
+
+/* ---- Text and tokens ---------------------------------------------------------------------------------------- */
+
+enum {
+    GLINT_TOKENIZE_SPECIAL = 1,  /* read the text of special tokens as those tokens */
+    GLINT_TOKENIZE_ADD_ENDS = 2, /* add what the model expects around a text: BOS, or CLS and SEP */
+};
+
+/* Text (UTF-8; GLINT_BAD_INPUT with the offset where it is not) to ids. *ids is malloc'ed; the caller frees it. */
+glint_status glint_tokenize(const glint_model *model, const char *text, size_t bytes, unsigned flags, int32_t **ids,
+                            size_t *count, glint_error *err);
+/* A token's own text, special tokens by name, bytes as bytes (may be part of a character). NULL: no such id. */
+const char *glint_token_text(const glint_model *model, int32_t id, size_t *bytes);
+bool glint_token_ends(const glint_model *model, int32_t id); /* end of text or of a turn */
+bool glint_has_tokenizer(const glint_model *model);
+
+/* Ids to text, in a stream: only whole UTF-8 characters come out. */
+typedef struct glint_detokenizer glint_detokenizer;
+glint_status glint_detokenizer_open(const glint_model *model, bool show_special, glint_detokenizer **out,
+                                    glint_error *err);
+void glint_detokenizer_close(glint_detokenizer **d);
+/* The text that became whole with this id; valid until the next call. May be empty. GLINT_BAD_INPUT: no such id. */
+glint_status glint_detokenizer_next(glint_detokenizer *d, int32_t id, const char **text, size_t *bytes,
+                                    glint_error *err);
+/* What is left at the end: an unfinished character comes out as U+FFFD. */
+void glint_detokenizer_end(glint_detokenizer *d, const char **text, size_t *bytes);
+
+/* ---- Sessions ----------------------------------------------------------------------------------------------- */
+
+typedef struct glint_session glint_session;
+
+typedef struct glint_session_options { /* zeros are the defaults */
+    const char *device;                /* NULL or "auto": chosen, see glint_session_device */
+    glint_precision precision;
+    int threads;          /* 0: the cores there are */
+    int context;          /* tokens of one sequence; 0: 4096 or the model's own length where shorter */
+    int batch;            /* rows of a prefill chunk; 0: 512 */
+    int sequences;        /* 0: 1 */
+    int outputs;          /* rows of one step that may have logits; 0: the number of sequences */
+    bool cache_f32;       /* keep keys and values in float32; always so in GLINT_EXACT */
+    const char *observe;  /* glob over value names that glint_session_value may ask for; NULL: none */
+    const int *layers;    /* with `observe`: only values of these layers, and of none; NULL: all */
+    int n_layers;
+} glint_session_options;
+
+glint_status glint_session_open(glint_model *model, const glint_session_options *options, glint_session **out,
+                                glint_error *err);
+void glint_session_close(glint_session **session);
+
+const char *glint_session_device(const glint_session *session); /* the device's name */
+const char *glint_session_reason(const glint_session *session); /* why that one */
+int glint_session_context(const glint_session *session);
+int glint_session_batch(const glint_session *session);
+
+/* One row of work. A row's position must be the length of its sequence so far (rows of one call count in order). */
+typedef struct glint_row {
+    int32_t token;
+    int32_t sequence; /* 0 .. sequences - 1 */
+    bool output;      /* logits wanted */
+} glint_row;
+
+/* Runs n rows (at most `batch`, of which at most `outputs` want logits). GLINT_BAD_INPUT: an id out of range, or a
+ * sequence would outgrow the context; then nothing was run. */
+glint_status glint_session_step(glint_session *session, const glint_row *rows, int n, glint_error *err);
+/* Feeds ids to one sequence in chunks; logits of the last id are kept. */
+glint_status glint_session_feed(glint_session *session, int sequence, const int32_t *ids, size_t n, glint_error *err);
+/* Logits of the k-th output row of the last step: `vocabulary` floats, valid until the next step. */
+glint_status glint_session_logits(glint_session *session, int k, const float **out, glint_error *err);
+/* The likeliest token of the k-th output row of the last step, chosen on the device. */
+glint_status glint_session_argmax(glint_session *session, int k, int32_t *out, glint_error *err);
+
+int glint_session_length(const glint_session *session, int sequence); /* tokens in the cache */
+/* Forgets all but the first `length` tokens. GLINT_USAGE when a sliding window has dropped what that would need. */
+glint_status glint_session_cut(glint_session *session, int sequence, int length, glint_error *err);
+/* Makes `to` a copy of the first `length` tokens of `from`; whole pages are shared, not copied. */
+glint_status glint_session_fork(glint_session *session, int from, int to, int length, glint_error *err);
+
+/* Observed values of the last step (see glint_session_options.observe). */
+typedef struct glint_value_info {
+    const char *name; /* "layers.5.out" */
+    int width;        /* floats a row */
+    int layer;        /* -1: of none */
+    bool outputs;     /* has a row for each output row only, not for each row */
+} glint_value_info;
+int glint_session_values(const glint_session *session, const glint_value_info **out); /* returns how many */
+glint_status glint_session_value(glint_session *session, int value, int first_row, int rows, float *out,
+                                 glint_error *err);
+
+/* ---- Sampling ----------------------------------------------------------------------------------------------- */
+
+typedef struct glint_sampling { /* as on the command line; glint_sampling_default() has its defaults */
+    float temperature;          /* 0: greedy */
+    int top_k;                  /* 0: off */
+    float top_p, min_p;         /* 1 and 0: off */
+    float repeat_penalty, presence_penalty, frequency_penalty; /* 1, 0, 0: off */
+    int penalty_window;         /* last tokens that penalties look at; default 64 */
+    uint64_t seed;
+} glint_sampling;
+
+typedef struct glint_sampler glint_sampler;
+
+glint_sampling glint_sampling_default(void);
+glint_status glint_sampler_open(const glint_model *model, const glint_sampling *sampling, glint_sampler **out,
+                                glint_error *err);
+void glint_sampler_close(glint_sampler **sampler);
+/* Tokens that penalties should know (the prompt); chosen ones are known already. */
+void glint_sampler_accept(glint_sampler *sampler, int32_t id);
+/* Chooses from `vocabulary` logits. Same seed, same logits, same choices. Allocates nothing. */
+int32_t glint_sampler_choose(glint_sampler *sampler, const float *logits);
+
+/* A token's standing among all logits, before any sampling rule. */
+typedef struct glint_candidate {
+    int32_t id;
+    int rank; /* 1: the likeliest */
+    float logit;
+    double probability;
+} glint_candidate;
+/* The k likeliest, best first. `out` has room for k; returns how many were written. */
+int glint_top(const float *logits, int vocabulary, int k, glint_candidate *out);
+glint_candidate glint_standing(const float *logits, int vocabulary, int32_t id);
+
+/* ---- Generating --------------------------------------------------------------------------------------------- */
+
+typedef struct glint_generated {
+    int32_t id;
+    const float *logits; /* of this step; NULL where the device chose alone (see need_logits) */
+    int index;           /* 0, 1, ... */
+    bool last;           /* an end token: its text is not part of the answer */
+} glint_generated;
+
+typedef struct glint_generate_options {
+    const int32_t *prompt;
+    size_t n_prompt;
+    int n; /* new tokens at most; 0: until the end of text or of the context */
+    bool ignore_end;
+    bool need_logits; /* give logits with every token, even where the device could choose alone */
+    /* Called for each new token; false stops. */
+    bool (*token)(const glint_generated *token, void *user);
+    void *user;
+} glint_generate_options;
+
+typedef struct glint_timings {
+    double prefill_seconds, decode_seconds;
+    int prefill_tokens, decode_tokens; /* decode_tokens: steps of one token each */
+} glint_timings;
+
+/* Feeds the prompt to sequence 0 and generates. sampler NULL: greedy. Stops at an end token, at n, at the context's
+ * end (GLINT_OK) or when the callback says so. A prompt longer than the context: GLINT_BAD_INPUT. */
+glint_status glint_generate(glint_session *session, glint_sampler *sampler, const glint_generate_options *options,
+                            glint_timings *timings, glint_error *err);
+
+/* ---- Instruments -------------------------------------------------------------------------------------------- */
+
+typedef struct glint_bench_options {
+    int prompt, decode, repeats; /* tokens of the prompt, new tokens, measurements of each */
+} glint_bench_options;
+
+typedef struct glint_bench_row {
+    char test[16];                  /* "pp512", "tg128" */
+    double median, minimum, maximum; /* tokens a second */
+    double bytes_per_token;          /* weights and cache that a token reads (decode), or its share (prompt) */
+} glint_bench_row;
+
+/* Rows for the prompt and for decoding (those with 0 tokens are left out); returns through *count how many. */
+glint_status glint_bench(glint_session *session, const glint_bench_options *options, glint_bench_row out[2],
+                         int *count, glint_error *err);
+
+typedef enum glint_score { GLINT_SCORE_HALF, GLINT_SCORE_ALL } glint_score;
+
+typedef struct glint_perplexity {
+    double mean_nll, perplexity, standard_error; /* standard_error of mean_nll */
+    size_t scored, windows;
+} glint_perplexity;
+
+typedef void glint_progress(size_t done, size_t total, void *user);
+
+/* Mean negative log-likelihood of ids in windows of `window` tokens. GLINT_SCORE_ALL: windows are consecutive, the
+ * last may be shorter (at least 2 tokens), every token but a window's first is scored. GLINT_SCORE_HALF: llama.cpp's
+ * protocol: whole windows only, each starts with BOS where the tokenizer adds one, only positions window / 2 and up
+ * predict. `session` must hold `window` tokens; its sequence 0 is overwritten. */
+glint_status glint_perplexity_run(glint_session *session, const int32_t *ids, size_t n, int window, glint_score score,
+                                  glint_progress *progress, void *user, glint_perplexity *out, glint_error *err);
+
+typedef struct glint_trace_options {
+    const int32_t *prompt;
+    size_t n_prompt;
+    const char *prompt_text; /* recorded in the file; NULL: none */
+    int n;                   /* greedy steps after the prompt */
+    const char *path;        /* safetensors file, docs/trace-format.md */
+} glint_trace_options;
+
+typedef struct glint_value_stats { /* over every element of the value, all rows */
+    const char *name;
+    size_t n, nan, inf, zero;
+    int rows, width;
+    double minimum, maximum, mean, rms, share_negative, largest; /* largest absolute */
+    int largest_row, largest_index;
+} glint_value_stats;
+
+/* Runs the prompt and n greedy steps on a session opened with `observe`, and writes every observed value.
+ * `stats` is called for each value when the file is complete; NULL: not wanted. */
+glint_status glint_trace(glint_session *session, const glint_trace_options *options,
+                         void (*stats)(const glint_value_stats *value, void *user), void *user, glint_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
