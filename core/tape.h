@@ -20,11 +20,11 @@ typedef int tape_weight; /* index into tape.weights; TAPE_NONE: no such operand 
 enum { TAPE_NONE = -1, TAPE_PAGE = 64 /* positions in a cache page */ };
 
 typedef enum tape_kind {
-    TAPE_EMBED,       /* out = scale * table[token] */
-    TAPE_NORM,        /* out = x / sqrt(mean(x^2) + eps) * w                               (RMSNorm, arXiv 1910.07467) */
-    TAPE_MATMUL,      /* out[r][o] = sum_c w[o][c] x[r][c] (+ bias[o]) */
-    TAPE_ADD,         /* out = a + b */
-    TAPE_ROPE,        /* pairs (i, i + dims/2) of each head rotated by position * freq[i]     (RoFormer, arXiv 2104.09864) */
+    TAPE_EMBED,  /* out = scale * table[token] */
+    TAPE_NORM,   /* out = x / sqrt(mean(x^2) + eps) * w                               (RMSNorm, arXiv 1910.07467) */
+    TAPE_MATMUL, /* out[r][o] = sum_c w[o][c] x[r][c] (+ bias[o]) */
+    TAPE_ADD,    /* out = a + b */
+    TAPE_ROPE,   /* pairs (i, i + dims/2) of each head rotated by position * freq[i]     (RoFormer, arXiv 2104.09864) */
     TAPE_HEAD_NORM,   /* TAPE_NORM over each head by itself, one w of head_dim for all */
     TAPE_CACHE_WRITE, /* k, v of the row go to (sequence, position) of its cache; no result */
     TAPE_ATTEND,      /* softmax(scale q k^T) v over the cache: positions j <= i, and i - j < window */
@@ -37,23 +37,29 @@ typedef enum tape_kind {
 typedef enum tape_act { TAPE_SILU, TAPE_GELU_TANH, TAPE_GELU, TAPE_ACTS } tape_act;
 
 /* How far two right devices may differ; docs/numerics.md gives the formula and the reason for each class. */
-typedef enum tape_bound { TAPE_BOUND_SAME, TAPE_BOUND_ULP, TAPE_BOUND_DOT, TAPE_BOUND_NORM, TAPE_BOUND_SOFTMAX } tape_bound;
+typedef enum tape_bound {
+    TAPE_BOUND_SAME,
+    TAPE_BOUND_ULP,
+    TAPE_BOUND_DOT,
+    TAPE_BOUND_NORM,
+    TAPE_BOUND_SOFTMAX
+} tape_bound;
 
 /* Fields that a kind does not name are 0. */
 typedef struct tape_params {
-    float eps;            /* norm, head_norm */
-    float scale;          /* embed: multiplier; attend: factor before the softmax */
-    int heads;            /* rope, head_norm, attend: heads side by side in a row */
-    int kv_heads;         /* cache_write, attend */
-    int head_dim;         /* rope, head_norm, cache_write, attend; head h reads kv head h / (heads / kv_heads) */
-    int rope;             /* rope: index into tape.ropes */
-    int cache;            /* cache_write, attend: index into tape.caches */
-    tape_act act;         /* gate */
+    float eps;    /* norm, head_norm */
+    float scale;  /* embed: multiplier; attend: factor before the softmax */
+    int heads;    /* rope, head_norm, attend: heads side by side in a row */
+    int kv_heads; /* cache_write, attend */
+    int head_dim; /* rope, head_norm, cache_write, attend; head h reads kv head h / (heads / kv_heads) */
+    int rope;     /* rope: index into tape.ropes */
+    int cache;    /* cache_write, attend: index into tape.caches */
+    tape_act act; /* gate */
 } tape_params;
 
 typedef struct tape_op {
     tape_kind kind;
-    int layer;             /* TAPE_NONE: before or after the blocks */
+    int layer; /* TAPE_NONE: before or after the blocks */
     tape_value in[2];
     tape_value out;        /* TAPE_NONE for cache_write */
     tape_weight weight[2]; /* matmul: weight, bias; embed, norms: weight */
@@ -64,8 +70,8 @@ typedef struct tape_value_info {
     const char *name; /* "layers.5.attn.q" */
     int width;
     int layer;
-    int op;           /* the op that writes it */
-    bool outputs;     /* a row for each output row only */
+    int op;       /* the op that writes it */
+    bool outputs; /* a row for each output row only */
 } tape_value_info;
 
 typedef struct tape_weight_info {
@@ -76,7 +82,7 @@ typedef struct tape_weight_info {
 
 /* Angles of position p: p * freq[i], computed in double, rounded once; cos and sin are multiplied by `scale`. */
 typedef struct tape_rope_info {
-    int dims; /* the first dims of each head are rotated, in pairs (i, i + dims / 2) */
+    int dims;           /* the first dims of each head are rotated, in pairs (i, i + dims / 2) */
     const double *freq; /* dims / 2 */
     double scale;
 } tape_rope_info;
@@ -119,7 +125,7 @@ typedef struct tape_cost {
 } tape_cost;
 
 typedef struct tape_kind_info {
-    const char *name; /* "matmul" */
+    const char *name;      /* "matmul" */
     int operands, weights; /* weights: the most it may have */
     tape_bound bound;
     /* Work of one op over `rows` rows that each see `context` cached positions. Weight bytes as float32; the caller

@@ -130,14 +130,14 @@ typedef struct glint_session glint_session;
 typedef struct glint_session_options { /* zeros are the defaults */
     const char *device;                /* NULL or "auto": chosen, see glint_session_device */
     glint_precision precision;
-    int threads;          /* 0: the cores there are */
-    int context;          /* tokens of one sequence; 0: 4096 or the model's own length where shorter */
-    int batch;            /* rows of a prefill chunk; 0: 512 */
-    int sequences;        /* 0: 1 */
-    int outputs;          /* rows of one step that may have logits; 0: the number of sequences */
-    bool cache_f32;       /* keep keys and values in float32; always so in GLINT_EXACT */
-    const char *observe;  /* glob over value names that glint_session_value may ask for; NULL: none */
-    const int *layers;    /* with `observe`: only values of these layers, and of none; NULL: all */
+    int threads;         /* 0: the cores there are */
+    int context;         /* tokens of one sequence; 0: 4096 or the model's own length where shorter */
+    int batch;           /* rows of a prefill chunk; 0: 512 */
+    int sequences;       /* 0: 1 */
+    int outputs;         /* rows of one step that may have logits; 0: the number of sequences */
+    bool cache_f32;      /* keep keys and values in float32; always so in GLINT_EXACT */
+    const char *observe; /* glob over value names that glint_session_value may ask for; NULL: none */
+    const int *layers;   /* with `observe`: only values of these layers, and of none; NULL: all */
     int n_layers;
 } glint_session_options;
 
@@ -191,7 +191,7 @@ typedef struct glint_sampling { /* as on the command line; glint_sampling_defaul
     int top_k;                  /* 0: off */
     float top_p, min_p;         /* 1 and 0: off */
     float repeat_penalty, presence_penalty, frequency_penalty; /* 1, 0, 0: off */
-    int penalty_window;         /* last tokens that penalties look at; default 64 */
+    int penalty_window;                                        /* last tokens that penalties look at; default 64 */
     uint64_t seed;
 } glint_sampling;
 
@@ -254,14 +254,14 @@ typedef struct glint_bench_options {
 } glint_bench_options;
 
 typedef struct glint_bench_row {
-    char test[16];                  /* "pp512", "tg128" */
+    char test[16];                   /* "pp512", "tg128" */
     double median, minimum, maximum; /* tokens a second */
     double bytes_per_token;          /* weights and cache that a token reads (decode), or its share (prompt) */
 } glint_bench_row;
 
 /* Rows for the prompt and for decoding (those with 0 tokens are left out); returns through *count how many. */
-glint_status glint_bench(glint_session *session, const glint_bench_options *options, glint_bench_row out[2],
-                         int *count, glint_error *err);
+glint_status glint_bench(glint_session *session, const glint_bench_options *options, glint_bench_row out[2], int *count,
+                         glint_error *err);
 
 typedef enum glint_score { GLINT_SCORE_HALF, GLINT_SCORE_ALL } glint_score;
 

@@ -7,7 +7,7 @@
 typedef struct arena {
     struct arena_block *blocks; /* newest first */
     size_t used_bytes;          /* handed out so far, all blocks together */
-} arena; /* an arena of zeros is empty and ready */
+} arena;                        /* an arena of zeros is empty and ready */
 
 /* n elements of `size` bytes, zeroed; NULL when the product overflows or memory is out. n * size may be 0. */
 void *arena_array(arena *a, size_t n, size_t size);

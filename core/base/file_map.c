@@ -74,10 +74,12 @@ glint_status file_out_commit(file_out *out, glint_error *err) {
     bad |= fclose(out->stream) != 0;
     out->stream = NULL;
     glint_status s = GLINT_OK;
-    if (bad) s = base_fail(err, GLINT_BAD_INPUT, "%s: cannot be written: %s", out->path, strerror(why ? why : EIO));
+    if (bad)
+        s = base_fail(err, GLINT_BAD_INPUT, "%s: cannot be written: %s", out->path, strerror(why ? why : EIO));
     else if (rename(out->temporary, out->path) != 0)
         s = base_fail(err, GLINT_BAD_INPUT, "%s: cannot be written: %s", out->path, strerror(errno));
-    else out->temporary[0] = 0;
+    else
+        out->temporary[0] = 0;
     file_out_abort(out);
     return s;
 }

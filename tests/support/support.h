@@ -23,9 +23,9 @@ void support_skip(const char *why);
 /* Asserts status == GLINT_OK, printing the message where not. */
 #define SUPPORT_OK(call, err)                                                                                          \
     do {                                                                                                               \
-        glint_status support_status_ = (call);                                                                        \
+        glint_status support_status_ = (call);                                                                         \
         if (support_status_) printf("\n    %s: %s\n", #call, (err)->message);                                          \
-        CU_ASSERT_EQUAL_FATAL(support_status_, GLINT_OK);                                                             \
+        CU_ASSERT_EQUAL_FATAL(support_status_, GLINT_OK);                                                              \
     } while (0)
 
 /* tests/data/NAME, or ../shared/NAME; the returned buffer is the caller's (at least 1024 bytes). */
