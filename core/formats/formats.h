@@ -46,8 +46,8 @@ typedef enum format_id {
 typedef void format_decode(const void *blocks, float *out, size_t n_blocks);
 
 typedef struct format_row {
-    const char *name;       /* as GGUF tools print it: "Q4_K" */
-    uint32_t gguf_id;       /* ggml_type */
+    const char *name; /* as GGUF tools print it: "Q4_K" */
+    uint32_t gguf_id; /* ggml_type */
     uint16_t block_values;
     uint16_t block_bytes;
     format_decode *decode;
