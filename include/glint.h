@@ -162,7 +162,7 @@ typedef struct glint_row {
 glint_status glint_session_step(glint_session *session, const glint_row *rows, int n, glint_error *err);
 /* Feeds ids to one sequence in chunks; logits of the last id are kept. */
 glint_status glint_session_feed(glint_session *session, int sequence, const int32_t *ids, size_t n, glint_error *err);
-/* Logits of the k-th output row of the last step: `vocabulary` floats, valid until the next step. */
+/* Logits of the k-th output row of the last step: `vocabulary` floats, valid until the next call that reads logits. */
 glint_status glint_session_logits(glint_session *session, int k, const float **out, glint_error *err);
 /* The likeliest token of the k-th output row of the last step, chosen on the device. */
 glint_status glint_session_argmax(glint_session *session, int k, int32_t *out, glint_error *err);

@@ -1,0 +1,57 @@
+/* The public API's text functions: a model's tokenizer behind glint.h. */
+#include "core/model.h"
+
+static glint_status no_words(const glint_model *m, glint_error *err) {
+    return base_fail(err, GLINT_BAD_INPUT, "%s: has no tokenizer; give ids instead of text", glint_model_path(m));
+}
+
+bool glint_has_tokenizer(const glint_model *m) {
+    return m->words != NULL;
+}
+
+glint_status glint_tokenize(const glint_model *m, const char *text, size_t bytes, unsigned flags, int32_t **ids,
+                            size_t *count, glint_error *err) {
+    return m->words ? tokenizer_encode(m->words, text, bytes, flags, ids, count, err) : no_words(m, err);
+}
+
+const char *glint_token_text(const glint_model *m, int32_t id, size_t *bytes) {
+    return m->words && id >= 0 && id < tokenizer_size(m->words) ? tokenizer_text(m->words, id, bytes) : NULL;
+}
+
+bool glint_token_ends(const glint_model *m, int32_t id) {
+    return m->words && id >= 0 && id < tokenizer_size(m->words) && tokenizer_ends(m->words, id);
+}
+
+/* The public handle is the tokenizer's own. */
+struct glint_detokenizer {
+    char unused;
+};
+
+static detokenizer *inside(glint_detokenizer *d) {
+    return (detokenizer *)d;
+}
+
+glint_status glint_detokenizer_open(const glint_model *m, bool show_special, glint_detokenizer **out,
+                                    glint_error *err) {
+    detokenizer *d = NULL;
+    if (!m->words) return no_words(m, err);
+    glint_status s = detokenizer_open(m->words, show_special, &d, err);
+    if (!s) *out = (glint_detokenizer *)d;
+    return s;
+}
+
+void glint_detokenizer_close(glint_detokenizer **d) {
+    if (!d) return;
+    detokenizer *in = inside(*d);
+    detokenizer_close(&in);
+    *d = NULL;
+}
+
+glint_status glint_detokenizer_next(glint_detokenizer *d, int32_t id, const char **text, size_t *bytes,
+                                    glint_error *err) {
+    return detokenizer_next(inside(d), id, text, bytes, err);
+}
+
+void glint_detokenizer_end(glint_detokenizer *d, const char **text, size_t *bytes) {
+    detokenizer_end(inside(d), text, bytes);
+}
