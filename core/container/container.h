@@ -32,11 +32,11 @@ typedef struct container_tensor {
     const char *canonical; /* NULL: a name the tables do not know */
     format_id format;
     int n_dims;
-    uint64_t dims[4];      /* dims[0] runs fastest (columns); unused ones are 1 */
-    const void *data;      /* in the mapping; any alignment */
+    uint64_t dims[4]; /* dims[0] runs fastest (columns); unused ones are 1 */
+    const void *data; /* in the mapping; any alignment */
     size_t bytes;
-    bool rotary_adjacent;  /* rows of each head are ordered for adjacent rotary pairs, not for halves */
-    bool norm_minus_one;   /* the values stored are w - 1 */
+    bool rotary_adjacent; /* rows of each head are ordered for adjacent rotary pairs, not for halves */
+    bool norm_minus_one;  /* the values stored are w - 1 */
 } container_tensor;
 
 /* Strings are not NUL-terminated and may hold any bytes. */
