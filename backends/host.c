@@ -84,20 +84,20 @@ static glint_status cache_fill(backend_cache *c, const backend_cache_request *r,
 }
 
 glint_status host_cache_open(backend_device *d, const backend_cache_request *r, backend_cache **out, glint_error *err) {
-    (void)d;
     backend_cache *c = calloc(1, sizeof *c);
     if (!c) return base_fail(err, GLINT_INTERNAL, "out of memory for a cache");
     c->tape = r->tape;
     c->f32 = r->f32;
     glint_status status = cache_fill(c, r, err);
     if (status)
-        host_cache_close(c);
+        host_cache_close(d, c);
     else
         *out = c;
     return status;
 }
 
-void host_cache_close(backend_cache *c) {
+void host_cache_close(backend_device *d, backend_cache *c) {
+    (void)d;
     if (!c) return;
     arena_free(&c->memory);
     free(c);

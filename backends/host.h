@@ -33,7 +33,7 @@ struct backend_cache {
 };
 
 glint_status host_cache_open(backend_device *d, const backend_cache_request *r, backend_cache **out, glint_error *err);
-void host_cache_close(backend_cache *c);
+void host_cache_close(backend_device *d, backend_cache *c);
 glint_status host_cache_copy_page(backend_cache *c, int group, int from, int to, glint_error *err);
 glint_status host_cache_read(backend_cache *c, int group, int page, float *out, glint_error *err);
 glint_status host_cache_write(backend_cache *c, int group, int page, const float *in, glint_error *err);
