@@ -1,0 +1,210 @@
+/* A trace: observed values of a prompt and of greedy steps after it, as safetensors (docs/trace-format.md). The sizes
+ * are known before the first step, so the header goes out first and each step's rows to their places. */
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/file_map.h"
+#include "core/base/size.h"
+#include "core/session.h"
+
+typedef struct trace {
+    glint_session *s;
+    const glint_trace_options *o;
+    int rows;         /* of the whole trace */
+    uint64_t *offset; /* by observed value: of its first byte in the file; last: of the ids */
+    glint_value_stats *stats;
+    double *sums;  /* by value: sum, sum of squares, negatives */
+    float *buffer; /* rows of one value of one step */
+    int chunk;     /* rows of a step, all of which are outputs */
+    file_out file;
+} trace;
+
+/* ---- Header ---- */
+
+static bool describe(json_t *header, const char *name, const char *type, int rows, int width, uint64_t *at) {
+    size_t bytes;
+    if (!size_mul((uint64_t)rows, (uint64_t)width * 4, &bytes)) return false;
+    json_t *t = width > 1 || strcmp(type, "I32")
+                    ? json_pack("{s:s, s:[i,i], s:[I,I]}", "dtype", type, "shape", rows, width, "data_offsets",
+                                (json_int_t)*at, (json_int_t)(*at + bytes))
+                    : json_pack("{s:s, s:[i], s:[I,I]}", "dtype", type, "shape", rows, "data_offsets", (json_int_t)*at,
+                                (json_int_t)(*at + bytes));
+    *at += bytes;
+    return json_object_set_new(header, name, t) == 0;
+}
+
+static json_t *metadata(const trace *t) {
+    char prompt_rows[16];
+    snprintf(prompt_rows, sizeof prompt_rows, "%zu", t->o->n_prompt);
+    json_t *m = json_pack("{s:s, s:s, s:s, s:s, s:s}", "format", "glint-trace-1", "glint", GLINT_VERSION, "device",
+                          t->s->device_name, "precision", t->s->precision == GLINT_EXACT ? "exact" : "fast",
+                          "prompt_tokens", prompt_rows);
+    if (!m) return NULL;
+    json_object_set_new(m, "model", json_string(glint_model_path(t->s->model))); /* absent where it is not UTF-8 */
+    if (t->o->prompt_text) json_object_set_new(m, "prompt", json_string(t->o->prompt_text));
+    return m;
+}
+
+/* The JSON of the header, padded so that data begins at a multiple of 8; offsets become file offsets. */
+static char *header_text(trace *t) {
+    json_t *h = json_object();
+    uint64_t at = 0;
+    bool good = h && json_object_set_new(h, "__metadata__", metadata(t)) == 0;
+    for (int v = 0; v < t->s->n_values && good; v++) {
+        t->offset[v] = at;
+        good = describe(h, t->s->values[v].name, "F32", t->rows, t->s->values[v].width, &at);
+    }
+    t->offset[t->s->n_values] = at;
+    good = good && describe(h, "ids", "I32", t->rows, 1, &at);
+    char *text = good ? json_dumps(h, JSON_COMPACT) : NULL;
+    json_decref(h);
+    if (!text) return NULL;
+    size_t n = strlen(text), padded = (n + 7) / 8 * 8;
+    char *out = malloc(padded + 1);
+    if (out) {
+        memcpy(out, text, n);
+        memset(out + n, ' ', padded - n);
+        out[padded] = 0;
+    }
+    free(text);
+    return out;
+}
+
+static glint_status write_header(trace *t, glint_error *err) {
+    char *text = header_text(t);
+    if (!text) return base_fail(err, GLINT_INTERNAL, "%s: out of memory for the header", t->o->path);
+    uint64_t n = strlen(text);
+    unsigned char length[8];
+    for (int i = 0; i < 8; i++) length[i] = (unsigned char)(n >> (8 * i));
+    fwrite(length, 1, sizeof length, t->file.stream); /* errors are collected by file_out_commit */
+    fwrite(text, 1, n, t->file.stream);
+    free(text);
+    for (int v = 0; v <= t->s->n_values; v++) t->offset[v] += sizeof length + n;
+    return GLINT_OK;
+}
+
+/* ---- Rows ---- */
+
+static void count(glint_value_stats *st, double *sums, const float *x, int first_row, int rows) {
+    for (int r = 0; r < rows; r++)
+        for (int i = 0; i < st->width; i++) {
+            double v = x[(size_t)r * (size_t)st->width + (size_t)i], size = fabs(v);
+            st->n++;
+            st->nan += isnan(v) != 0;
+            st->inf += isinf(v) != 0;
+            st->zero += v == 0;
+            if (!isfinite(v)) continue;
+            if (v < st->minimum) st->minimum = v;
+            if (v > st->maximum) st->maximum = v;
+            if (size > st->largest || st->largest_row < 0) {
+                st->largest = size;
+                st->largest_row = first_row + r;
+                st->largest_index = i;
+            }
+            sums[0] += v;
+            sums[1] += v * v;
+            sums[2] += v < 0;
+        }
+    st->rows += rows;
+}
+
+static void write_at(trace *t, uint64_t offset, const void *data, size_t bytes) {
+    if (fseeko(t->file.stream, (off_t)offset, SEEK_SET) == 0) fwrite(data, 1, bytes, t->file.stream);
+}
+
+/* Runs n rows that begin at row `first` of the trace, and writes what was observed. */
+static glint_status step(trace *t, const int32_t *ids, int first, int n, glint_error *err) {
+    glint_session *s = t->s;
+    for (int r = 0; r < n; r++) s->rows[r] = (glint_row){.token = ids[r], .output = true};
+    glint_status status = glint_session_step(s, s->rows, n, err);
+    for (int v = 0; v < s->n_values && !status; v++) {
+        size_t row_bytes = (size_t)s->values[v].width * sizeof(float);
+        status = glint_session_value(s, v, 0, n, t->buffer, err);
+        if (status) break;
+        write_at(t, t->offset[v] + (uint64_t)first * row_bytes, t->buffer, (size_t)n * row_bytes);
+        count(&t->stats[v], &t->sums[3 * v], t->buffer, first, n);
+    }
+    write_at(t, t->offset[s->n_values] + (uint64_t)first * 4, ids, (size_t)n * sizeof *ids);
+    if (!status && ferror(t->file.stream)) return file_out_commit(&t->file, err); /* says why; nothing is left */
+    return status;
+}
+
+static glint_status run(trace *t, glint_error *err) {
+    int n = (int)t->o->n_prompt, chunk = t->chunk;
+    glint_status status = glint_session_cut(t->s, 0, 0, err);
+    int last = 0;
+    for (int at = 0; at < n && !status; at += chunk) {
+        last = n - at < chunk ? n - at : chunk;
+        status = step(t, t->o->prompt + at, at, last, err);
+    }
+    for (int i = 0; i < t->o->n && !status; i++) {
+        int32_t id;
+        status = glint_session_argmax(t->s, last - 1, &id, err);
+        last = 1;
+        if (!status) status = step(t, &id, n + i, 1, err);
+    }
+    return status;
+}
+
+static void finish(glint_value_stats *st, const double *sums) {
+    double n = (double)(st->n - st->nan - st->inf);
+    if (!n)
+        st->minimum = st->maximum = 0;
+    else {
+        st->mean = sums[0] / n;
+        st->rms = sqrt(sums[1] / n);
+        st->share_negative = sums[2] / n;
+    }
+}
+
+/* ---- All of it ---- */
+
+static glint_status make_room(trace *t, arena *a, glint_error *err) {
+    size_t n = (size_t)t->s->n_values, widest = 1;
+    for (size_t v = 0; v < n; v++)
+        if ((size_t)t->s->values[v].width > widest) widest = (size_t)t->s->values[v].width;
+    t->offset = arena_array(a, n + 1, sizeof *t->offset);
+    t->stats = arena_array(a, n, sizeof *t->stats);
+    t->sums = arena_array(a, 3 * n, sizeof *t->sums);
+    t->buffer = arena_array(a, (size_t)t->chunk, widest * sizeof *t->buffer);
+    if (!t->offset || !t->stats || !t->sums || !t->buffer)
+        return base_fail(err, GLINT_INTERNAL, "out of memory for a trace");
+    for (size_t v = 0; v < n; v++)
+        t->stats[v] = (glint_value_stats){.name = t->s->values[v].name,
+                                          .width = t->s->values[v].width,
+                                          .minimum = INFINITY,
+                                          .maximum = -INFINITY,
+                                          .largest_row = -1};
+    return GLINT_OK;
+}
+
+static glint_status check(const trace *t, glint_error *err) {
+    if (!t->o->n_prompt) return base_fail(err, GLINT_BAD_INPUT, "the prompt has no tokens");
+    if (t->o->n < 0 || t->o->n_prompt > (size_t)t->s->context || t->o->n > t->s->context - (int)t->o->n_prompt)
+        return base_fail(err, GLINT_BAD_INPUT, "%zu tokens of the prompt and %d steps do not fit the context of %d",
+                         t->o->n_prompt, t->o->n, t->s->context);
+    return GLINT_OK;
+}
+
+glint_status glint_trace(glint_session *s, const glint_trace_options *o,
+                         void (*stats)(const glint_value_stats *value, void *user), void *user, glint_error *err) {
+    trace t = {.s = s, .o = o, .chunk = s->outputs < s->batch ? s->outputs : s->batch};
+    arena memory = {0};
+    glint_status status = check(&t, err);
+    if (!status) status = make_room(&t, &memory, err);
+    t.rows = (int)o->n_prompt + o->n;
+    if (!status) status = file_out_open(o->path, &t.file, err);
+    if (!status) status = write_header(&t, err);
+    if (!status) status = run(&t, err);
+    if (!status) status = file_out_commit(&t.file, err);
+    file_out_abort(&t.file);
+    for (int v = 0; v < s->n_values && !status && stats; v++) {
+        finish(&t.stats[v], &t.sums[3 * v]);
+        stats(&t.stats[v], user);
+    }
+    arena_free(&memory);
+    return status;
+}
