@@ -1,0 +1,118 @@
+/* glint devices: what can run here, and --self-test. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "cli/command.h"
+#include "cli/print.h"
+#include "cli/setup.h"
+
+enum { MAX_DEVICES = 64 };
+
+typedef struct self_test { /* of one device */
+    const char *device;
+    print_table *table; /* NULL: into `list` */
+    json_t *list;
+} self_test;
+
+/* ---- The list -------------------------------------------------------------------------------------------------------
+ */
+
+static const char *memory_text(char buffer[32], uint64_t bytes) {
+    return bytes ? print_bytes(buffer, (double)bytes) : "unknown";
+}
+
+static glint_status print_devices(const glint_device_info *devices, int n, double bandwidth, glint_error *err) {
+    print_table t;
+    char total[32], available[32], rate[32];
+    print_table_open(&t, "lrrl", (const char *[]){"device", "memory", "free", "description"});
+    for (int i = 0; i < n; i++) {
+        print_table_cell(&t, "%s", devices[i].name);
+        print_table_cell(&t, "%s", memory_text(total, devices[i].memory_bytes));
+        print_table_cell(&t, "%s", memory_text(available, devices[i].free_bytes));
+        print_table_cell(&t, "%s", devices[i].description);
+    }
+    glint_status s = print_table_end(&t, err);
+    if (!s) printf("\nread bandwidth of the host's memory: %s/s\n", print_bytes(rate, bandwidth));
+    return s;
+}
+
+static glint_status print_devices_json(const glint_device_info *devices, int n, double bandwidth, glint_error *err) {
+    json_t *list = json_array();
+    for (int i = 0; i < n; i++) {
+        const glint_device_info *d = &devices[i];
+        json_array_append_new(list, json_pack("{s:s, s:s, s:I, s:I, s:b}", "name", d->name, "description",
+                                              d->description, "memory_bytes", (json_int_t)d->memory_bytes, "free_bytes",
+                                              (json_int_t)d->free_bytes, "software", d->software));
+    }
+    json_t *document = json_pack("{s:o, s:f}", "devices", list, "host_read_bandwidth", bandwidth);
+    return print_json(document, false, err);
+}
+
+/* ---- The self-test --------------------------------------------------------------------------------------------------
+ */
+
+static void on_op(const char *op, double share, void *user) {
+    self_test *test = user;
+    const char *verdict = share <= 1 ? "ok" : "differs"; /* NaN differs */
+    if (!test->table) {
+        json_array_append_new(test->list, json_pack("{s:s, s:s, s:o, s:b}", "device", test->device, "op", op,
+                                                    "share_of_bound", print_json_number(share), "ok", share <= 1));
+        return;
+    }
+    print_table_cell(test->table, "%s", test->device);
+    print_table_cell(test->table, "%s", op);
+    print_table_cell(test->table, "%.3f", share);
+    print_table_cell(test->table, "%s", verdict);
+}
+
+/* Every device is tested even where one differs; another failure ends the test. */
+static glint_status test_devices(const cli_options *o, const glint_device_info *devices, int n, self_test *test,
+                                 glint_error *err) {
+    glint_status worst = GLINT_OK;
+    for (int i = 0; i < n; i++) {
+        bool wanted = o->device ? strcmp(o->device, devices[i].name) == 0 : strcmp("null", devices[i].name) != 0;
+        if (!wanted) continue; /* null computes nothing that could be compared */
+        test->device = devices[i].name;
+        glint_status s = glint_self_test(devices[i].name, o->threads, on_op, test, err);
+        if (s == GLINT_MISMATCH)
+            worst = s;
+        else if (s)
+            return s;
+    }
+    return worst;
+}
+
+static glint_status run_self_test(const cli_options *o, const glint_device_info *devices, int n, glint_error *err) {
+    print_table table;
+    self_test test = {.table = o->json ? NULL : &table, .list = json_array()};
+    if (!o->json) print_table_open(&table, "llrl", (const char *[]){"device", "op", "error / bound", "verdict"});
+    glint_status s = test_devices(o, devices, n, &test, err), printed;
+    glint_error unprinted;
+    if (o->json)
+        printed = print_json(json_pack("{s:o, s:b}", "ops", test.list, "ok", s == GLINT_OK), false, &unprinted);
+    else {
+        json_decref(test.list);
+        printed = print_table_end(&table, &unprinted);
+    }
+    if (s || !printed) return s;
+    *err = unprinted;
+    return printed;
+}
+
+glint_status cli_devices(const cli_options *o, glint_error *err) {
+    glint_device_info all[MAX_DEVICES], *devices = all;
+    int n = 0;
+    glint_status s = glint_devices(all, MAX_DEVICES, &n, err);
+    if (s) return s;
+    if (n > MAX_DEVICES) n = MAX_DEVICES;
+    if (o->device) {
+        int i = 0;
+        while (i < n && strcmp(o->device, all[i].name) != 0) i++;
+        if (i == n) return cli_fail(err, GLINT_USAGE, "--device: there is no device '%s' here", o->device);
+        devices = all + i;
+        n = 1;
+    }
+    if (o->self_test) return run_self_test(o, devices, n, err);
+    double bandwidth = glint_measure_bandwidth(o->threads);
+    return (o->json ? print_devices_json : print_devices)(devices, n, bandwidth, err);
+}

@@ -1,0 +1,34 @@
+/* What several subcommands begin with: the model, the text or ids, the session. */
+#ifndef CLI_SETUP_H
+#define CLI_SETUP_H
+
+#include "cli/options.h"
+
+double cli_seconds(void); /* monotonic */
+
+/* Opens -m, or the model installed with Glint. */
+glint_status cli_open_model(const cli_options *o, glint_model **out, glint_error *err);
+
+/* The text of -p (with -e: escapes read) or -f, malloc'ed, with a NUL after it that is not counted. GLINT_USAGE where
+ * neither is given. */
+glint_status cli_read_text(const cli_options *o, char **text, size_t *bytes, glint_error *err);
+
+typedef struct cli_ids {
+    char *text; /* NULL where the ids were given themselves */
+    size_t bytes;
+    int32_t *ids;
+    size_t n;
+} cli_ids;
+
+/* --ids, or -p or -f through the model's tokenizer. */
+glint_status cli_read_ids(const cli_options *o, const glint_model *model, cli_ids *out, glint_error *err);
+/* The same, where there must be at least one id and every id must be of the vocabulary. */
+glint_status cli_read_prompt(const cli_options *o, const glint_model *model, cli_ids *out, glint_error *err);
+void cli_free_ids(cli_ids *ids);
+
+/* The options that all sessions take. */
+glint_session_options cli_session_options(const cli_options *o);
+
+extern const char *const cli_precisions[]; /* by glint_precision */
+
+#endif

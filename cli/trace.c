@@ -1,0 +1,94 @@
+/* glint trace: writes the observed values of a run, and prints statistics of each. */
+#include <stdlib.h>
+
+#include "cli/command.h"
+#include "cli/print.h"
+#include "cli/setup.h"
+
+typedef struct report {
+    print_table *table; /* NULL: into `list` */
+    json_t *list;
+} report;
+
+static void on_value(const glint_value_stats *v, void *user) {
+    report *r = user;
+    if (!r->table) {
+        json_array_append_new(r->list,
+                              json_pack("{s:s, s:i, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:i, s:I, s:I, s:I}",
+                                        "name", v->name, "rows", v->rows, "width", v->width, "minimum",
+                                        print_json_number(v->minimum), "maximum", print_json_number(v->maximum), "mean",
+                                        print_json_number(v->mean), "rms", print_json_number(v->rms), "share_negative",
+                                        print_json_number(v->share_negative), "largest", print_json_number(v->largest),
+                                        "largest_row", v->largest_row, "largest_index", v->largest_index, "nan",
+                                        (json_int_t)v->nan, "inf", (json_int_t)v->inf, "zero", (json_int_t)v->zero));
+        return;
+    }
+    print_table_cell(r->table, "%s", v->name);
+    print_table_cell(r->table, "%d x %d", v->rows, v->width);
+    print_table_cell(r->table, "%.6g", v->minimum);
+    print_table_cell(r->table, "%.6g", v->maximum);
+    print_table_cell(r->table, "%.6g", v->mean);
+    print_table_cell(r->table, "%.6g", v->rms);
+    print_table_cell(r->table, "%.1f %%", 100 * v->share_negative);
+    print_table_cell(r->table, "%.6g", v->largest);
+    print_table_cell(r->table, "(%d,%d)", v->largest_row, v->largest_index);
+    print_table_cell(r->table, "%zu", v->zero);
+    print_table_cell(r->table, "%zu", v->nan);
+    print_table_cell(r->table, "%zu", v->inf);
+}
+
+static glint_status write_trace(const cli_options *o, const glint_model *model, glint_session *session,
+                                const cli_ids *prompt, glint_error *err) {
+    static const char *const headers[] = {"value",    "rows x width", "min", "max",  "mean", "rms",
+                                          "negative", "largest",      "at",  "zero", "nan",  "inf"};
+    print_table table;
+    report r = {.table = o->json ? NULL : &table, .list = json_array()};
+    if (!o->json) print_table_open(&table, "lrrrrrrrlrrr", headers);
+    glint_trace_options options = {prompt->ids, prompt->n, prompt->text, o->n, o->output};
+    glint_status s = glint_trace(session, &options, on_value, &r, err);
+    if (s) {
+        if (!o->json) print_table_discard(&table);
+        json_decref(r.list);
+        return s;
+    }
+    if (o->json)
+        return print_json(json_pack("{s:s, s:s, s:s, s:o}", "file", o->output, "model", glint_model_path(model),
+                                    "device", glint_session_device(session), "values", r.list),
+                          false, err);
+    json_decref(r.list);
+    return print_table_end(&table, err);
+}
+
+/* --layers: each must be one of the model's. */
+static glint_status read_layers(const cli_options *o, const glint_model *model, int32_t **layers, size_t *n,
+                                glint_error *err) {
+    glint_status s = o->layers ? cli_parse_ids(o->layers, "--layers", layers, n, err) : GLINT_OK;
+    for (size_t i = 0; !s && i < *n; i++)
+        if ((*layers)[i] < 0 || (*layers)[i] >= glint_model_layers(model))
+            s = cli_fail(err, GLINT_USAGE, "--layers: %d is not one of 0 to %d", (*layers)[i],
+                         glint_model_layers(model) - 1);
+    return s;
+}
+
+glint_status cli_trace(const cli_options *o, glint_error *err) {
+    glint_model *model = NULL;
+    glint_session *session = NULL;
+    cli_ids prompt = {0};
+    int32_t *layers = NULL;
+    size_t n_layers = 0;
+    if (!o->output) return cli_fail(err, GLINT_USAGE, "a file to write is needed: --output FILE");
+    glint_session_options options = cli_session_options(o);
+    options.observe = o->values ? o->values : "*";
+    glint_status s = cli_open_model(o, &model, err);
+    if (!s) s = read_layers(o, model, &layers, &n_layers, err);
+    if (!s) s = cli_read_prompt(o, model, &prompt, err);
+    options.layers = layers;
+    options.n_layers = (int)n_layers;
+    if (!s) s = glint_session_open(model, &options, &session, err);
+    if (!s) s = write_trace(o, model, session, &prompt, err);
+    free(layers);
+    cli_free_ids(&prompt);
+    glint_session_close(&session);
+    glint_model_close(&model);
+    return s;
+}
