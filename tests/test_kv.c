@@ -76,7 +76,7 @@ static void test_random_steps(void) {
     for (int i = 0; i < 3000; i++) {
         int s = support_below(&r, SEQUENCES), other = support_below(&r, SEQUENCES), what = support_below(&r, 10);
         if (what < 7) {
-            int n = 1 + support_below(&r, BATCH);
+            int n = support_below(&r, 2) ? BATCH : 1 + support_below(&r, BATCH);
             if (w.k.length[s] + n <= CONTEXT)
                 append(&w, s, n);
             else
