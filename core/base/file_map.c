@@ -38,6 +38,9 @@ void file_map_close(file_map *m) {
 
 glint_status file_out_open(const char *path, file_out *out, glint_error *err) {
     file_out f = {0};
+    struct stat st;
+    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) /* the final rename would replace a device or a folder */
+        return base_fail(err, GLINT_BAD_INPUT, "%s: cannot be written: not a regular file", path);
     size_t n = strlen(path);
     f.path = malloc(n + 1);
     f.temporary = malloc(n + sizeof ".XXXXXX");
