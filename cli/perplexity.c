@@ -45,7 +45,7 @@ glint_status cli_perplexity(const cli_options *o, glint_error *err) {
     int window = o->context ? o->context : 256;
     glint_session_options options = cli_session_options(o);
     options.context = window;
-    options.outputs = window < 64 ? window : 64; /* rows of logits at once: a bound on memory, not on the result */
+    options.outputs = CLI_OUTPUTS;
     glint_status s = cli_open_model(o, &model, err);
     if (!s) s = cli_read_prompt(o, model, &ids, err);
     if (!s) s = glint_session_open(model, &options, &session, err);

@@ -162,15 +162,13 @@ static bool on_token(const glint_generated *t, void *user) {
 /* ---- Before and after -----------------------------------------------------------------------------------------------
  */
 
-static glint_status open_sampler(const cli_options *o, const glint_model *model, const cli_ids *prompt, uint64_t seed,
-                                 glint_sampler **out, glint_error *err) {
+static glint_status open_sampler(const cli_options *o, const glint_model *model, uint64_t seed, glint_sampler **out,
+                                 glint_error *err) {
     glint_sampling rules = o->sampling;
     rules.seed = seed;
     bool penalties = rules.repeat_penalty != 1 || rules.presence_penalty != 0 || rules.frequency_penalty != 0;
     if (rules.temperature == 0 && !penalties) return GLINT_OK; /* the device may choose alone */
-    glint_status s = glint_sampler_open(model, &rules, out, err);
-    for (size_t i = 0; !s && i < prompt->n; i++) glint_sampler_accept(*out, prompt->ids[i]);
-    return s;
+    return glint_sampler_open(model, &rules, out, err);
 }
 
 static int64_t choose_seed(const cli_options *o) {
@@ -261,7 +259,7 @@ static glint_status run_session(generation *g, glint_session *session, const cli
     g->text = open_memstream(&text, &bytes);
     g->top = calloc((size_t)g->o->top + 1, sizeof *g->top);
     glint_status s = g->text && g->top ? GLINT_OK : cli_fail(g->err, GLINT_INTERNAL, "out of memory");
-    if (!s) s = open_sampler(g->o, g->model, prompt, (uint64_t)seed, &sampler, g->err);
+    if (!s) s = open_sampler(g->o, g->model, (uint64_t)seed, &sampler, g->err);
     if (!s) s = glint_detokenizer_open(g->model, false, &g->detokenizer, g->err);
     if (!s && g->o->json) s = print_start(g, session, prompt, seed);
     if (!s) s = generate(g, session, sampler, prompt, &timings);

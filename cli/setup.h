@@ -26,6 +26,9 @@ glint_status cli_read_ids(const cli_options *o, const glint_model *model, cli_id
 glint_status cli_read_prompt(const cli_options *o, const glint_model *model, cli_ids *out, glint_error *err);
 void cli_free_ids(cli_ids *ids);
 
+/* Rows of logits that a step keeps where every position's are wanted: bounds memory, not the result. */
+enum { CLI_OUTPUTS = 64 };
+
 /* The options that all sessions take. */
 glint_session_options cli_session_options(const cli_options *o);
 

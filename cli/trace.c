@@ -79,6 +79,7 @@ glint_status cli_trace(const cli_options *o, glint_error *err) {
     if (!o->output) return cli_fail(err, GLINT_USAGE, "a file to write is needed: --output FILE");
     glint_session_options options = cli_session_options(o);
     options.observe = o->values ? o->values : "*";
+    options.outputs = CLI_OUTPUTS;
     glint_status s = cli_open_model(o, &model, err);
     if (!s) s = read_layers(o, model, &layers, &n_layers, err);
     if (!s) s = cli_read_prompt(o, model, &prompt, err);
