@@ -45,10 +45,20 @@ static inline void lanes_store_part(float *p, lanes a, int n) {
     memcpy(p, &a, (size_t)n * sizeof *p);
 }
 
+/* Exponent and mantissa moved into a float's place are the number times 2^-112, denormals too; the largest exponent
+ * (infinity, NaN) is set again afterwards. */
 static inline lanes lanes_load_f16(const uint16_t *p) {
+    uint32_t bits[LANES];
     float f[LANES];
-    for (int i = 0; i < LANES; i++) f[i] = format_f16_to_f32(p[i]);
-    return lanes_load(f);
+    for (int i = 0; i < LANES; i++) bits[i] = (uint32_t)(p[i] & 0x7FFF) << 13;
+    memcpy(f, bits, sizeof f);
+    for (int i = 0; i < LANES; i++) f[i] *= 0x1p112f;
+    memcpy(bits, f, sizeof f);
+    for (int i = 0; i < LANES; i++)
+        bits[i] |= (uint32_t)(p[i] & 0x8000) << 16 | ((p[i] & 0x7C00) == 0x7C00 ? 0x7F800000u : 0);
+    lanes a;
+    memcpy(&a, bits, sizeof a);
+    return a;
 }
 
 static inline void lanes_store_f16(uint16_t *p, lanes a) {
