@@ -259,7 +259,7 @@ static glint_status read_version(cursor *r) {
     gguf_file *f = r->f;
     const unsigned char *magic;
     if (!take(r, 4, &magic) || memcmp(magic, "GGUF", 4) != 0)
-        return base_fail(r->err, GLINT_BAD_INPUT, "%s: not a GGUF file", f->path);
+        return base_fail(r->err, GLINT_BAD_INPUT, "%s: not a GGUF file (a Hugging Face model is a directory)", f->path);
     if (!take_u32(r, &f->version))
         return base_fail(r->err, GLINT_BAD_INPUT, "%s: the file ends inside its header", f->path);
     if (f->version && (f->version & 0xFFFF) == 0)
