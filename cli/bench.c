@@ -1,4 +1,6 @@
 /* glint bench: tokens and bytes a second, beside the read bandwidth of the same minutes. */
+#include <string.h>
+
 #include "cli/command.h"
 #include "cli/print.h"
 #include "cli/setup.h"
@@ -6,15 +8,16 @@
 typedef struct measured {
     glint_bench_row rows[2];
     int n;
-    double bandwidth; /* bytes a second */
+    double bandwidth; /* bytes a second; 0: nothing is read, on the device "null" */
 } measured;
 
 /* The memory is shared with other programs, so it is measured on both sides of the tests, and the better one counts. */
 static glint_status measure(const cli_options *o, glint_session *session, measured *out, glint_error *err) {
     glint_bench_options options = {o->bench_prompt, o->bench_decode, o->repeats};
-    double before = glint_measure_bandwidth(o->threads);
+    bool reads = strcmp(glint_session_device(session), "null") != 0;
+    double before = reads ? glint_measure_bandwidth(o->threads) : 0;
     glint_status s = glint_bench(session, &options, out->rows, &out->n, err);
-    double after = s ? 0 : glint_measure_bandwidth(o->threads);
+    double after = reads && !s ? glint_measure_bandwidth(o->threads) : 0;
     out->bandwidth = before > after ? before : after;
     return s;
 }
@@ -36,14 +39,16 @@ static glint_status print_measured(const glint_model *model, const glint_session
         print_table_cell(&t, "%s", row->test);
         print_table_cell(&t, "%.1f", row->median);
         print_table_cell(&t, "[%.1f..%.1f]", row->minimum, row->maximum);
-        print_table_cell(&t, "%s/s", print_bytes(rate, read_rate(row)));
-        if (m->bandwidth > 0)
-            print_table_cell(&t, "%.0f %%", 100 * read_rate(row) / m->bandwidth);
-        else
+        if (m->bandwidth > 0) {
+            print_table_cell(&t, "%s/s", print_bytes(rate, read_rate(row)));
+            print_table_cell(&t, "%.1f %%", 100 * read_rate(row) / m->bandwidth);
+        } else {
             print_table_cell(&t, "-");
+            print_table_cell(&t, "-");
+        }
     }
     glint_status s = print_table_end(&t, err);
-    if (!s) printf("read bandwidth of the host's memory: %s/s\n", print_bytes(rate, m->bandwidth));
+    if (!s && m->bandwidth > 0) printf("read bandwidth of the host's memory: %s/s\n", print_bytes(rate, m->bandwidth));
     return s;
 }
 
@@ -73,11 +78,9 @@ glint_status cli_bench(const cli_options *o, glint_error *err) {
     if (o->null) options.device = "null";
     if (!o->context) options.context = o->bench_prompt + o->bench_decode;
     glint_status s = cli_open_model(o, &model, err);
-    if (!s) s = glint_session_open(model, &options, &session, err);
+    if (!s) s = cli_open_session(o, model, &options, &session, err);
     if (!s) s = measure(o, session, &m, err);
     if (!s) s = (o->json ? print_measured_json : print_measured)(model, session, &m, err);
-    if (!s && o->verbose)
-        fprintf(stderr, "glint: device %s (%s)\n", glint_session_device(session), glint_session_reason(session));
     glint_session_close(&session);
     glint_model_close(&model);
     return s;

@@ -3,7 +3,7 @@
 
 #include "cli/command.h"
 
-enum { WIDTH = 100, COLUMN = 29 };
+enum { WIDTH = 100, COLUMN = 30 };
 
 /* Words of `text` filled into lines of WIDTH, each begun with `indent` spaces; the first line begins at `column`.
  * An empty line in the text stays one. */

@@ -46,9 +46,9 @@ const cli_option cli_option_table[] = {
      FIELD(escape), 0, 0},
     {"ids", 0, "LIST", "exactly these token ids instead of a text, separated by commas", CLI_RUN | CLI_TRACE, CLI_TEXT,
      FIELD(id_list), 0, 0},
-    {"n", 'n', "N", "new tokens at most (default: until the end of the text or of the context)", CLI_RUN, CLI_INT,
+    {"predict", 'n', "N", "new tokens at most (default: until the end of the text or of the context)", CLI_RUN, CLI_INT,
      FIELD(n), -1, INT_MAX},
-    {"n", 'n', "N", "greedy steps after the prompt (default: 0)", CLI_TRACE, CLI_INT, FIELD(n), 0, INT_MAX},
+    {"predict", 'n', "N", "greedy steps after the prompt (default: 0)", CLI_TRACE, CLI_INT, FIELD(n), 0, INT_MAX},
 
     {"temp", 0, "T", "temperature; 0 takes the likeliest token (default: 0.8)", CLI_RUN, CLI_FLOAT,
      FIELD(sampling.temperature), 0, 1e6},
@@ -88,7 +88,7 @@ const cli_option cli_option_table[] = {
 
     {"prompt", 'p', "N", "tokens of the prompt; 0: no such test (default: 512)", CLI_BENCH, CLI_INT,
      FIELD(bench_prompt), 0, 1 << 24},
-    {"n", 'n', "N", "tokens decoded one by one; 0: no such test (default: 128)", CLI_BENCH, CLI_INT,
+    {"predict", 'n', "N", "tokens decoded one by one; 0: no such test (default: 128)", CLI_BENCH, CLI_INT,
      FIELD(bench_decode), 0, 1 << 24},
     {"repeats", 'r', "N", "measurements of each test (default: 5)", CLI_BENCH, CLI_INT, FIELD(repeats), 1, 1000},
     {"null", 0, NULL, "measure the engine alone, on a device that computes nothing", CLI_BENCH, CLI_FLAG, FIELD(null),
@@ -191,6 +191,7 @@ enum { LONG = 256 }; /* a long option's code is LONG + its row; a letter's code 
 
 static const cli_option *option_of(unsigned command, int code) {
     if (code >= LONG) return &cli_option_table[code - LONG];
+    if (!code) return NULL; /* what getopt says of an unknown long option */
     for (int i = 0; i < cli_n_options; i++)
         if (cli_option_table[i].letter == code && (cli_option_table[i].commands & command)) return &cli_option_table[i];
     return NULL;

@@ -48,7 +48,7 @@ glint_status cli_perplexity(const cli_options *o, glint_error *err) {
     options.outputs = CLI_OUTPUTS;
     glint_status s = cli_open_model(o, &model, err);
     if (!s) s = cli_read_prompt(o, model, &ids, err);
-    if (!s) s = glint_session_open(model, &options, &session, err);
+    if (!s) s = cli_open_session(o, model, &options, &session, err);
     if (!s) s = score(o, session, &ids, window, err);
     cli_free_ids(&ids);
     glint_session_close(&session);

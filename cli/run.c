@@ -189,7 +189,7 @@ static glint_status print_start(const generation *g, const glint_session *sessio
 }
 
 static const char *end_reason(const generation *g) {
-    if (interrupted) return "interrupted";
+    if (interrupted) return "interrupt";
     if (g->ended) return "end of text";
     return g->o->n >= 0 && g->tokens >= g->o->n ? "length" : "context";
 }
@@ -284,7 +284,7 @@ glint_status cli_run(const cli_options *o, glint_error *err) {
     generation g = {.o = o, .model = model, .err = err};
     if (!s) s = cli_read_prompt(o, model, &prompt, err);
     for (int i = 0; !s && i < o->watch.n; i++) s = find_watched(&g, o->watch.items[i], &g.watched[i], err);
-    if (!s) s = glint_session_open(model, &options, &session, err);
+    if (!s) s = cli_open_session(o, model, &options, &session, err);
     if (!s) s = run_session(&g, session, &prompt, cli_seconds() - begin);
     cli_free_ids(&prompt);
     glint_session_close(&session);

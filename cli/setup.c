@@ -22,17 +22,22 @@ double cli_seconds(void) {
 
 static const char model_name[] = "gemma3-shakespeare-Q4_K_M.gguf";
 
-/* PREFIX/share/glint, seen from PREFIX/bin/glint (a build folder is laid out the same way), then the folder that the
- * build was configured for. */
+/* Cuts the last component off a path; false where there is none. */
+static bool cut_component(char *path) {
+    char *slash = strrchr(path, '/');
+    if (slash) *slash = 0;
+    return slash != NULL;
+}
+
+/* PREFIX/share/glint, where this program is PREFIX/bin/glint (a build folder is laid out the same way), then the folder
+ * that the build was configured for. */
 static glint_status default_model(char *path, size_t room, glint_error *err) {
-    char exe[4096];
-    ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
-    exe[n > 0 ? n : 0] = 0;
-    char *slash = strrchr(exe, '/');
-    if (slash) {
-        *slash = 0;
-        if ((size_t)snprintf(path, room, "%s/../share/glint/%s", exe, model_name) < room && access(path, R_OK) == 0)
-            return GLINT_OK;
+    char prefix[4096];
+    ssize_t n = readlink("/proc/self/exe", prefix, sizeof prefix - 1);
+    prefix[n > 0 ? n : 0] = 0;
+    if (cut_component(prefix) && cut_component(prefix)) {
+        snprintf(path, room, "%s/share/glint/%s", prefix, model_name);
+        if (access(path, R_OK) == 0) return GLINT_OK;
     }
     snprintf(path, room, "%s/%s", GLINT_DATADIR, model_name);
     if (access(path, R_OK) == 0) return GLINT_OK;
@@ -40,7 +45,7 @@ static glint_status default_model(char *path, size_t room, glint_error *err) {
 }
 
 glint_status cli_open_model(const cli_options *o, glint_model **out, glint_error *err) {
-    char path[4096 + sizeof model_name + 32];
+    char path[8192];
     glint_status s = o->model ? GLINT_OK : default_model(path, sizeof path, err);
     return s ? s : glint_model_open(o->model ? o->model : path, out, err);
 }
@@ -52,6 +57,18 @@ glint_session_options cli_session_options(const cli_options *o) {
                                    .context = o->context,
                                    .batch = o->batch,
                                    .cache_f32 = o->cache_type == 1};
+}
+
+glint_status cli_open_session(const cli_options *o, glint_model *model, const glint_session_options *options,
+                              glint_session **out, glint_error *err) {
+    glint_status s = glint_session_open(model, options, out, err);
+    if (s || !o->verbose) return s;
+    fprintf(stderr, "glint: %s: %s, %d layers, vocabulary %d\n", glint_model_path(model),
+            glint_model_architecture(model), glint_model_layers(model), glint_model_vocabulary(model));
+    fprintf(stderr, "glint: device %s (%s), %s; context %d, batch %d\n", glint_session_device(*out),
+            glint_session_reason(*out), cli_precisions[o->precision], glint_session_context(*out),
+            glint_session_batch(*out));
+    return s;
 }
 
 /* ---- The text -------------------------------------------------------------------------------------------------------

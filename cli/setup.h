@@ -31,6 +31,9 @@ enum { CLI_OUTPUTS = 64 };
 
 /* The options that all sessions take. */
 glint_session_options cli_session_options(const cli_options *o);
+/* Opens the session, and says on standard error what it is where -v asks for that. */
+glint_status cli_open_session(const cli_options *o, glint_model *model, const glint_session_options *options,
+                              glint_session **out, glint_error *err);
 
 extern const char *const cli_precisions[]; /* by glint_precision */
 

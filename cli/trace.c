@@ -85,7 +85,7 @@ glint_status cli_trace(const cli_options *o, glint_error *err) {
     if (!s) s = cli_read_prompt(o, model, &prompt, err);
     options.layers = layers;
     options.n_layers = (int)n_layers;
-    if (!s) s = glint_session_open(model, &options, &session, err);
+    if (!s) s = cli_open_session(o, model, &options, &session, err);
     if (!s) s = write_trace(o, model, session, &prompt, err);
     free(layers);
     cli_free_ids(&prompt);
