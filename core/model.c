@@ -135,31 +135,3 @@ int glint_model_tensors(const glint_model *m, const glint_tensor_info **out) {
     *out = m->tensors;
     return m->n_tensors;
 }
-
-/* FNV-1a over the bytes of n floats, little-endian. */
-static uint64_t digest_floats(uint64_t h, const float *x, int n) {
-    for (int i = 0; i < n; i++) {
-        uint32_t bits;
-        memcpy(&bits, &x[i], sizeof bits);
-        for (int b = 0; b < 32; b += 8) h = (h ^ (bits >> b & 0xFF)) * 0x100000001B3u;
-    }
-    return h;
-}
-
-glint_status glint_model_digest(const glint_model *m, int tensor, uint64_t *out, glint_error *err) {
-    const container_tensor *all;
-    container_tensors(m->file, &all);
-    tape_weight w = 0;
-    while (w < m->tape.n_weights && m->weight_data[w] != &all[tensor]) w++;
-    if (w == m->tape.n_weights) return base_fail(err, GLINT_USAGE, "%s: not a weight of this model", all[tensor].name);
-    float *row = malloc(sizeof *row * (size_t)m->tape.weights[w].cols);
-    if (!row) return base_fail(err, GLINT_INTERNAL, "out of memory for a digest");
-    uint64_t h = 0xCBF29CE484222325u;
-    for (int r = 0; r < m->tape.weights[w].rows; r++) {
-        model_weight_row(m, w, r, row);
-        h = digest_floats(h, row, m->tape.weights[w].cols);
-    }
-    free(row);
-    *out = h;
-    return GLINT_OK;
-}

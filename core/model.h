@@ -3,6 +3,7 @@
 #ifndef CORE_MODEL_H
 #define CORE_MODEL_H
 
+#include "backends/backend.h"
 #include "core/container/container.h"
 #include "core/tape.h"
 #include "core/tokenizer/tokenizer.h"
@@ -62,7 +63,7 @@ int model_rows(glint_model *m, const char *name);
 
 /* ---- For sessions ---- */
 
-/* Decodes row `row` of a weight in canonical order and meaning into `out` (cols floats). */
-void model_weight_row(const glint_model *m, tape_weight w, int row, float *out);
+/* A weight as a device adopts it. */
+backend_view model_view(const glint_model *m, tape_weight w);
 
 #endif

@@ -1,4 +1,4 @@
-/* Weights as architectures claim them, and decoding them in canonical order and meaning. */
+/* Weights as architectures claim them, and as devices take them. */
 #include "core/model.h"
 
 #include <stdio.h>
@@ -134,20 +134,18 @@ int model_rows(glint_model *m, const char *name) {
     return model_product(m, m->tensors[i].dims[1] > INT32_MAX ? INT32_MAX : (int)m->tensors[i].dims[1], 1);
 }
 
-/* Where row r of a head lies in a file that orders rows for adjacent rotary pairs: row j of the first half at 2j, row
- * j of the second half at 2j + 1. */
-static int adjacent_row(int row, int head_dim) {
-    int head = row / head_dim * head_dim, j = row % head_dim, half = head_dim / 2;
-    return head + (j < half ? 2 * j : 2 * (j - half) + 1);
-}
-
-void model_weight_row(const glint_model *m, tape_weight w, int row, float *out) {
+backend_view model_view(const glint_model *m, tape_weight w) {
     const container_tensor *c = m->weight_data[w];
     const tape_weight_info *info = &m->tape.weights[w];
-    const format_row *f = &format_table[c->format];
-    size_t row_bytes = (size_t)info->cols / f->block_values * f->block_bytes; /* checked when the file was opened */
-    int at = c->rotary_adjacent && info->head_dim ? adjacent_row(row, info->head_dim) : row;
-    f->decode((const char *)c->data + (size_t)at * row_bytes, out, (size_t)info->cols / f->block_values);
-    if (c->norm_minus_one)
-        for (int i = 0; i < info->cols; i++) out[i] += 1.0f;
+    size_t row_bytes = 0;
+    format_row_bytes(c->format, (uint64_t)info->cols, &row_bytes); /* fits: the container checked the whole tensor */
+    return (backend_view){.name = info->name,
+                          .format = c->format,
+                          .data = c->data,
+                          .row_bytes = row_bytes,
+                          .rows = info->rows,
+                          .cols = info->cols,
+                          .rotary_adjacent = c->rotary_adjacent,
+                          .head_dim = info->head_dim,
+                          .minus_one = c->norm_minus_one};
 }

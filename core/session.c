@@ -38,28 +38,12 @@ static glint_status open_device(glint_session *s, const glint_session_options *o
 
 /* ---- Weights ---- */
 
-static backend_view view_of(const glint_model *m, tape_weight w) {
-    const container_tensor *c = m->weight_data[w];
-    const tape_weight_info *info = &m->tape.weights[w];
-    size_t row_bytes = 0;
-    format_row_bytes(c->format, (uint64_t)info->cols, &row_bytes); /* fits: the container checked the whole tensor */
-    return (backend_view){.name = info->name,
-                          .format = c->format,
-                          .data = c->data,
-                          .row_bytes = row_bytes,
-                          .rows = info->rows,
-                          .cols = info->cols,
-                          .rotary_adjacent = c->rotary_adjacent,
-                          .head_dim = info->head_dim,
-                          .minus_one = c->norm_minus_one};
-}
-
 static glint_status adopt_weights(glint_session *s, glint_error *err) {
     const tape *t = &s->model->tape;
     s->weights = arena_array(&s->memory, (size_t)t->n_weights, sizeof *s->weights);
     if (!s->weights) return base_fail(err, GLINT_INTERNAL, "out of memory for the weight list");
     for (tape_weight w = 0; w < t->n_weights; w++) {
-        backend_view view = view_of(s->model, w);
+        backend_view view = model_view(s->model, w);
         glint_status status = s->device_backend->adopt(s->device, &view, &s->weights[w], err);
         if (status) return status;
     }

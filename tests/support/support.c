@@ -38,6 +38,11 @@ const char *support_shared(char *buffer, const char *name) {
     return NULL;
 }
 
+const char *support_any(char *buffer, const char *name) {
+    struct stat st;
+    return stat(support_data(buffer, name), &st) == 0 ? buffer : support_shared(buffer, name);
+}
+
 static uint64_t seed_base(void) {
     const char *s = getenv("GLINT_TEST_SEED");
     return s ? strtoull(s, NULL, 10) : 1;

@@ -33,6 +33,9 @@ const char *support_data(char *buffer, const char *name);
 /* NULL, and a counted skip, where ../shared is not there. */
 const char *support_shared(char *buffer, const char *name);
 
+/* tests/data/NAME where it is committed, else as support_shared. */
+const char *support_any(char *buffer, const char *name);
+
 /* A repeatable stream of numbers (splitmix64): GLINT_TEST_SEED from the environment, or 1. Printed on failure. */
 typedef struct support_random {
     uint64_t state;
