@@ -12,6 +12,7 @@ static const double bound = 1e-11; /* the references' own noise is 1e-12 */
 
 typedef struct pair {
     const char *model, *reference; /* reference: without .safetensors and .json */
+    bool no_greedy;                /* there is no .json */
 } pair;
 
 static const pair pairs[] = {
@@ -33,7 +34,7 @@ static const pair pairs[] = {
     {"models/llama-shakespeare", "models/llama-shakespeare/reference"},
     {"models/qwen2-shakespeare", "models/qwen2-shakespeare/reference"},
     {"models/qwen3-shakespeare", "models/qwen3-shakespeare/reference"},
-    {"gguf/stories260K-f32.gguf", "gguf/stories260K-f32.reference"},
+    {"gguf/stories260K-f32.gguf", "gguf/stories260K-f32.reference", true},
 };
 enum { PAIRS = sizeof pairs / sizeof *pairs, MAX_ROWS = 512 };
 
@@ -96,6 +97,7 @@ static int compare_prompt(glint_session *s, const safetensors_view *r, int promp
     return compared;
 }
 
+/* With `observe`: every row of a step may have logits. */
 static glint_session *open_session(glint_model *m, const char *device, const char *observe) {
     glint_session *s = NULL;
     glint_error err;
@@ -131,7 +133,8 @@ static void compare_greedy(glint_session *s, const json_t *prompt, const json_t 
     SUPPORT_OK(glint_generate(s, NULL, &o, NULL, &err), &err);
     CU_ASSERT_EQUAL(json_array_size(got), json_array_size(want));
     for (size_t i = 0; i < json_array_size(want); i++) {
-        if (json_number_value(json_array_get(margins, i)) <= 1e-3) break; /* another right engine may differ from here */
+        if (json_number_value(json_array_get(margins, i)) <= 1e-3)
+            break; /* another right engine may differ from here */
         CU_ASSERT_EQUAL(json_integer_value(json_array_get(got, i)), json_integer_value(json_array_get(want, i)));
     }
     json_decref(got);
@@ -139,7 +142,7 @@ static void compare_greedy(glint_session *s, const json_t *prompt, const json_t 
 
 static void compare_all_greedy(glint_session *s, const char *path) {
     json_t *r = json_load_file(path, 0, NULL);
-    if (!r) return;
+    CU_ASSERT_PTR_NOT_NULL_FATAL(r);
     const json_t *prompt;
     size_t i;
     json_array_foreach(json_object_get(r, "prompts"), i, prompt) {
@@ -167,7 +170,10 @@ static void compare_model(const pair *p, const char *device) {
     glint_session_close(&s);
     s = open_session(m, device, NULL);
     snprintf(name, sizeof name, "%s.json", p->reference);
-    compare_all_greedy(s, support_any(reference_path, name) ? reference_path : "");
+    if (!p->no_greedy) {
+        CU_ASSERT_PTR_NOT_NULL_FATAL(support_any(reference_path, name));
+        compare_all_greedy(s, reference_path);
+    }
     printf("\n    %-36s %-8s %3d values, worst NMSE %.2g", p->model, device, compared, worst);
     glint_session_close(&s);
     safetensors_view_close(&r);
