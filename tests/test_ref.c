@@ -205,6 +205,17 @@ static void forgets_behind_the_window(void) {
     expect(&b, tape_select_rows(&b.t, "z", y), 4, (float[]){0.5f, 1.5f, 3, 6}); /* the first sees a zero before it */
 }
 
+/* Positions 0 and 64 have the same place in different pages; the 63 between them hold zeros. */
+static void finds_pages(void) {
+    bench b;
+    bench_open(&b, 2);
+    b.position[1] = TAPE_PAGE;
+    tape_value key = operand(&b, (float[]){0, 0}, 1), value = operand(&b, (float[]){65, 130}, 1);
+    int cache = tape_add_cache(&b.t, 0, 1, 1);
+    tape_cache_write(&b.t, key, value, cache);
+    expect(&b, tape_attend(&b.t, "y", key, cache, 1), 2, (float[]){65, 3});
+}
+
 static void keeps_halves(void) {
     bench b;
     bench_open(&b, 1);
@@ -259,6 +270,7 @@ int main(void) {
         {"attends", attends},
         {"shares heads and separates sequences", shares_heads_and_separates_sequences},
         {"forgets behind the window", forgets_behind_the_window},
+        {"finds pages", finds_pages},
         {"keeps halves", keeps_halves},
         {"gates", gates},
         {"selects and picks", selects_and_picks},
