@@ -1,0 +1,60 @@
+/* How fast this machine reads memory: what decoding is compared with. */
+#include "glint.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "backends/cpu/team.h"
+
+enum { WORDS = 1 << 25 /* 256 MiB: larger than the caches */, MAX_THREADS = 1024, STREAMS = 16 };
+
+typedef struct sweep {
+    uint64_t *words;
+    uint64_t sum[MAX_THREADS]; /* so that the reads are needed */
+} sweep;
+
+static void fill(void *state, int thread, int threads) {
+    sweep *s = state;
+    int begin, end;
+    team_share(WORDS, STREAMS, thread, threads, &begin, &end);
+    memset(s->words + begin, 1, (size_t)(end - begin) * sizeof *s->words);
+}
+
+static void read_once(void *state, int thread, int threads) {
+    sweep *s = state;
+    int begin, end;
+    team_share(WORDS, STREAMS, thread, threads, &begin, &end);
+    uint64_t sum[STREAMS] = {0}; /* independent sums, so that no add waits for another */
+    for (int i = begin; i < end; i += STREAMS)
+        for (int j = 0; j < STREAMS; j++) sum[j] += s->words[i + j];
+    for (int j = 0; j < STREAMS; j++) s->sum[thread] += sum[j];
+}
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+double glint_measure_bandwidth(int threads) {
+    const double seconds = 0.2;
+    if (threads <= 0) threads = team_processors();
+    if (threads > MAX_THREADS) threads = MAX_THREADS;
+    sweep *s = calloc(1, sizeof *s);
+    if (s) s->words = malloc(WORDS * sizeof *s->words);
+    double best = 0, begin = now(), last = begin;
+    if (s && s->words) {
+        team_run(threads, fill, s); /* each thread touches its part first, so that it lies near */
+        for (begin = last = now(); last - begin < seconds;) {
+            double start = now();
+            team_run(threads, read_once, s);
+            last = now();
+            double rate = WORDS * sizeof *s->words / (last - start);
+            if (rate > best) best = rate;
+        }
+    }
+    if (s) free(s->words);
+    free(s);
+    return best;
+}
