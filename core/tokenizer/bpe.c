@@ -166,7 +166,7 @@ static glint_status bpe_open(const container *c, vocabulary *v, tokenizer_rules 
 
 static bool merge_by_rank(const void *context, const merge_symbol *a, const merge_symbol *b, float *cost, int32_t *id) {
     const bpe_merge *m = find_merge(context, a->id, b->id);
-    if (a->id < 0 || b->id < 0 || m->left < 0) return false;
+    if (m->left < 0) return false;
     *cost = (float)m->rank; /* exact: ranks are below 2^24 */
     *id = m->id;
     return true;
@@ -188,6 +188,8 @@ static int32_t whole_piece(const bpe_state *s, const char *piece, uint32_t bytes
     return vocabulary_find(s->words, written, n);
 }
 
+/* A byte without a token (some vocabularies lack rare ones: Falcon's has none for 0x0B) adds nothing, as in the
+ * reference implementation; its neighbours then stand side by side. */
 static glint_status encode_piece(const bpe_state *s, const char *piece, uint32_t bytes, bpe_work *work, id_list *out,
                                  glint_error *err) {
     int32_t whole = s->traits.ignore_merges ? whole_piece(s, piece, bytes, work->written) : -1;
@@ -198,15 +200,12 @@ static glint_status encode_piece(const bpe_state *s, const char *piece, uint32_t
     merge_work *w = &work->merges;
     w->n = 0;
     bool ok = true;
-    for (uint32_t i = 0; ok && i < bytes; i++) ok = merge_add(w, i, 1, s->byte_ids[(unsigned char)piece[i]]);
-    if (!ok || !merge_run(w, merge_by_rank, s)) return base_fail(err, GLINT_INTERNAL, "tokenizer: out of memory");
-    for (int32_t i = 0; i >= 0; i = w->symbols[i].next) {
-        int32_t id = w->symbols[i].id >= 0 ? w->symbols[i].id : s->words->unknown;
-        if (id < 0)
-            return base_fail(err, GLINT_BAD_INPUT, "%s: no token for byte 0x%02X, and none for unknown text",
-                             s->words->path, (unsigned char)piece[w->symbols[i].start]);
-        id_list_add(out, id);
+    for (uint32_t i = 0; ok && i < bytes; i++) {
+        int32_t id = s->byte_ids[(unsigned char)piece[i]];
+        if (id >= 0) ok = merge_add(w, i, 1, id);
     }
+    if (!ok || !merge_run(w, merge_by_rank, s)) return base_fail(err, GLINT_INTERNAL, "tokenizer: out of memory");
+    for (int32_t i = w->n ? 0 : -1; i >= 0; i = w->symbols[i].next) id_list_add(out, w->symbols[i].id);
     return GLINT_OK;
 }
 

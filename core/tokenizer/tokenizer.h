@@ -9,12 +9,14 @@
 typedef struct tokenizer tokenizer;
 typedef struct detokenizer detokenizer;
 
-/* *out is NULL and GLINT_OK when the container has no tokenizer. GLINT_BAD_INPUT when it has a broken or unknown one. */
+/* *out is NULL and GLINT_OK when the container has no tokenizer; GLINT_BAD_INPUT when it has a broken or unknown one.
+ * The container may be closed before the tokenizer. */
 glint_status tokenizer_open(const container *c, tokenizer **out, glint_error *err);
 void tokenizer_close(tokenizer **t);
 
 int tokenizer_size(const tokenizer *t);
-/* As glint_tokenize: flags GLINT_TOKENIZE_*; *ids malloc'ed, the caller frees. */
+/* As glint_tokenize: flags GLINT_TOKENIZE_*; *ids malloc'ed (also where *count is 0), the caller frees. At most 512 MiB
+ * of text at once. */
 glint_status tokenizer_encode(const tokenizer *t, const char *text, size_t bytes, unsigned flags, int32_t **ids,
                               size_t *count, glint_error *err);
 const char *tokenizer_text(const tokenizer *t, int32_t id, size_t *bytes);
@@ -26,6 +28,7 @@ glint_status detokenizer_open(const tokenizer *t, bool show_special, detokenizer
 void detokenizer_close(detokenizer **d);
 /* As glint_detokenizer_next and _end. Allocates nothing after opening. */
 glint_status detokenizer_next(detokenizer *d, int32_t id, const char **text, size_t *bytes, glint_error *err);
+/* What is left; the next id then begins a new text. */
 void detokenizer_end(detokenizer *d, const char **text, size_t *bytes);
 
 #endif

@@ -31,10 +31,10 @@ static bool is_space(int32_t c, utf8proc_category_t category) {
            category == UTF8PROC_CATEGORY_ZL || category == UTF8PROC_CATEGORY_ZP;
 }
 
-/* Controls, formats, private use and unassigned; U+FFFD too. */
+/* Controls, formats and private use; U+FFFD too. */
 static bool is_dropped(int32_t c, utf8proc_category_t category) {
     return c == 0xFFFD || category == UTF8PROC_CATEGORY_CC || category == UTF8PROC_CATEGORY_CF ||
-           category == UTF8PROC_CATEGORY_CO || category == UTF8PROC_CATEGORY_CN;
+           category == UTF8PROC_CATEGORY_CO;
 }
 
 static bool is_punctuation(int32_t c) {
@@ -44,11 +44,12 @@ static bool is_punctuation(int32_t c) {
     return category >= UTF8PROC_CATEGORY_PC && category <= UTF8PROC_CATEGORY_PO;
 }
 
+/* As the reference implementation has it, from 0x2B920 where the block begins at 0x2B820. */
 static bool is_ideograph(int32_t c) {
     static const struct {
         int32_t first, last;
     } blocks[] = {{0x3400, 0x4DBF},   {0x4E00, 0x9FFF},   {0xF900, 0xFAFF},   {0x20000, 0x2A6DF},
-                  {0x2A700, 0x2B73F}, {0x2B740, 0x2B81F}, {0x2B820, 0x2CEAF}, {0x2F800, 0x2FA1F}};
+                  {0x2A700, 0x2B73F}, {0x2B740, 0x2B81F}, {0x2B920, 0x2CEAF}, {0x2F800, 0x2FA1F}};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
         if (c >= blocks[i].first && c <= blocks[i].last) return true;
     return false;
@@ -90,16 +91,20 @@ static int32_t longest_token(const vocabulary *v, const char *text, size_t bytes
     return -1;
 }
 
+/* U+2581 in a word is no beginning of another one. */
+static bool begins_word(const char *text, size_t bytes) {
+    return bytes >= TOKENIZER_SPACE_BYTES && !memcmp(text, TOKENIZER_SPACE, TOKENIZER_SPACE_BYTES);
+}
+
 static void end_word(const vocabulary *v, word *w, id_list *out) {
     size_t before = out->n, taken;
     bool known = w->characters <= WORD_MAX;
     for (size_t at = 0; w->characters && known && at < w->bytes; at += taken) {
-        int32_t id = longest_token(v, w->text + at, w->bytes - at, &taken);
-        if (id < 0 || (at == 0 && taken <= TOKENIZER_SPACE_BYTES))
-            known = false;
-        else
-            id_list_add(out, id);
-        if (!known) break;
+        int32_t id = -1;
+        if (!at || !begins_word(w->text + at, w->bytes - at))
+            id = longest_token(v, w->text + at, w->bytes - at, &taken);
+        known = id >= 0 && at + taken > TOKENIZER_SPACE_BYTES;
+        if (known) id_list_add(out, id);
     }
     if (!known) { /* all of it, not only the part without a token */
         out->n = before;
