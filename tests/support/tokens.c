@@ -1,0 +1,70 @@
+#include "tests/support/tokens.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/tokenizer/utf8.h"
+#include "tests/support/support.h"
+
+tokenizer *tokens_open(const char *path) {
+    glint_error err = {{0}};
+    container *c = NULL;
+    tokenizer *t = NULL;
+    SUPPORT_OK(container_open(path, &c, &err), &err);
+    SUPPORT_OK(tokenizer_open(c, &t, &err), &err);
+    container_close(&c);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(t);
+    return t;
+}
+
+tokens tokens_of(const tokenizer *t, const char *text, size_t bytes, unsigned flags) {
+    glint_error err = {{0}};
+    tokens out = {0};
+    SUPPORT_OK(tokenizer_encode(t, text, bytes, flags, &out.ids, &out.n, &err), &err);
+    return out;
+}
+
+static bool append(char **all, size_t *bytes, const char *part, size_t n) {
+    *all = realloc(*all, *bytes + n + 1);
+    if (!*all) exit(2);
+    memcpy(*all + *bytes, part, n);
+    *bytes += n;
+    (*all)[*bytes] = 0;
+    return utf8_valid(part, n) == n;
+}
+
+char *tokens_text(const tokenizer *t, tokens ids, bool show_special, size_t *bytes) {
+    glint_error err = {{0}};
+    detokenizer *d = NULL;
+    char *all = NULL;
+    bool whole = true;
+    const char *part;
+    size_t n;
+    *bytes = 0;
+    SUPPORT_OK(detokenizer_open(t, show_special, &d, &err), &err);
+    for (size_t i = 0; i < ids.n; i++) {
+        SUPPORT_OK(detokenizer_next(d, ids.ids[i], &part, &n, &err), &err);
+        whole &= append(&all, bytes, part, n);
+    }
+    detokenizer_end(d, &part, &n);
+    whole &= append(&all, bytes, part, n);
+    CU_ASSERT(whole);
+    detokenizer_close(&d);
+    return all;
+}
+
+bool tokens_are(tokens ids, const char *expected) {
+    const char *rest = expected;
+    bool same = true;
+    for (size_t i = 0; same && i < ids.n; i++) {
+        char *end;
+        same = strtol(rest, &end, 10) == ids.ids[i] && end != rest;
+        rest = end;
+    }
+    if (same && rest[strspn(rest, " \n")] == 0) return true;
+    printf("\n    expected %s\n    got     ", expected);
+    for (size_t i = 0; i < ids.n; i++) printf(" %d", ids.ids[i]);
+    printf("\n");
+    return false;
+}
