@@ -1,0 +1,31 @@
+/* The cases of the op suite: each is a range of a small tape with random weights, operands, cache pages and a batch,
+ * ready for a rig. One list, run unchanged on every device. */
+#ifndef TESTS_SUPPORT_OP_CASES_H
+#define TESTS_SUPPORT_OP_CASES_H
+
+#include "core/instruments/rig.h"
+#include "tests/support/support.h"
+
+typedef struct op_case {
+    char name[160]; /* says everything that sets the case apart */
+    tape tape;
+    rig_setup setup;
+    backend_view *views;           /* by weight */
+    const float **operand;         /* by value: rows of an input of the range; NULL: none */
+    float *pages[TAPE_MAX_GROUPS]; /* by group: [page] as cache_write takes them */
+    backend_batch batch;
+    arena memory;
+} op_case;
+
+int op_cases(void); /* how many */
+void op_case_open(op_case *c, int i);
+void op_case_close(op_case *c);
+
+/* Writes the operands of rows [first, first + n) of the case's batch to rows 0 .. n - 1. */
+void op_case_write_operands(const op_case *c, rig *g, int first, int n);
+void op_case_write_pages(const op_case *c, rig *g);
+
+/* n_blocks random blocks: finite values, the largest of a block between 2^-6 and 2. */
+void op_random_blocks(support_random *r, format_id f, unsigned char *out, size_t n_blocks);
+
+#endif
