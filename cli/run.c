@@ -109,7 +109,7 @@ static void print_token(const generation *g, int32_t id) {
 }
 
 static void print_candidate(const generation *g, const char *label, const glint_candidate *c) {
-    printf("%8s %6d  %8.6f  %9.4f  ", label, c->rank, c->probability, (double)c->logit);
+    printf("%8s %6d  %10.4g  %9.4f  ", label, c->rank, c->probability, (double)c->logit);
     print_token(g, c->id);
     putchar('\n');
 }
@@ -242,7 +242,7 @@ static glint_status generate(generation *g, glint_session *session, glint_sample
                                       .need_logits = looks_inside(g->o),
                                       .token = on_token,
                                       .user = g};
-    struct sigaction once = {.sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND};
+    struct sigaction once = {.sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND | SA_RESTART};
     sigaction(SIGINT, &once, NULL);
     glint_status s = glint_generate(session, sampler, &options, timings, g->err);
     if (!s) s = g->status;
