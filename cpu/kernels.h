@@ -17,7 +17,8 @@
 
 typedef enum cpu_level { CPU_PORTABLE, CPU_AVX2, CPU_AVX512, CPU_LEVELS } cpu_level;
 
-/* Activations in 8 bits for `fast`: blocks of 32, x[i] ~ d[i / 32] * q[i], d = max|x| / 127 (0 for a block of zeros);
+/* Activations in 8 bits for `fast`: blocks of 32, x[i] ~ d[i / 32] * q[i], d = max|x| / 127, -127 <= q <= 127 (d and q
+ * are 0 where that d is subnormal; an infinity or NaN in a block shows in d, with q 0);
  * sum[b] = d[b] * (q[32 b] + ... + q[32 b + 31]), what formats with an offset need. */
 typedef struct cpu_act {
     const int8_t *q;  /* cols */

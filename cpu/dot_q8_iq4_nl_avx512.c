@@ -1,0 +1,5 @@
+/* 8-bit dot products of IQ4_NL rows with AVX-512 and VNNI: q8_read_iq4_nl unpacks, q8_avx512.h multiplies. */
+#include "cpu/dot_q8.h"
+#include "cpu/q8_avx512.h"
+
+Q8_KERNEL(cpu_dot_q8_iq4_nl_avx512, Q8_IQ4_NL)

@@ -1,0 +1,5 @@
+/* 8-bit dot products of Q4_0 rows with AVX2: q8_read_q4_0 unpacks, q8_avx2.h multiplies. */
+#include "cpu/dot_q8.h"
+#include "cpu/q8_avx2.h"
+
+Q8_KERNEL(cpu_dot_q8_q4_0_avx2, Q8_Q4_0)

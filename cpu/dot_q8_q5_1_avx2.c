@@ -1,0 +1,5 @@
+/* 8-bit dot products of Q5_1 rows with AVX2: q8_read_q5_1 unpacks, q8_avx2.h multiplies. */
+#include "cpu/dot_q8.h"
+#include "cpu/q8_avx2.h"
+
+Q8_KERNEL(cpu_dot_q8_q5_1_avx2, Q8_Q5_1)

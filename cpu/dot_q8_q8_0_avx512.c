@@ -1,0 +1,5 @@
+/* 8-bit dot products of Q8_0 rows with AVX-512 and VNNI: q8_read_q8_0 unpacks, q8_avx512.h multiplies. */
+#include "cpu/dot_q8.h"
+#include "cpu/q8_avx512.h"
+
+Q8_KERNEL(cpu_dot_q8_q8_0_avx512, Q8_Q8_0)
