@@ -6,7 +6,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "core/base/json.h"
 #include "core/base/size.h"
 #include "core/container/hf_names.h"
 #include "core/container/safetensors.h"

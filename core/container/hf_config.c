@@ -1,11 +1,9 @@
 /* Metadata of a Hugging Face directory: config.json and generation_config.json to canonical keys by hf_names.c. */
 #include "core/container/hf.h"
 
-#include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "core/base/json.h"
 #include "core/base/size.h"
 #include "core/container/hf_names.h"
 
@@ -153,21 +151,23 @@ static glint_status read_architecture(container *c, const config *g, glint_error
     return c->architecture ? GLINT_OK : base_fail(err, GLINT_INTERNAL, "%s: out of memory", g->path);
 }
 
+glint_status hf_config_take(container *c, const char *path, json_t *root, json_t *generation, glint_error *err) {
+    if (!json_is_object(root)) return base_fail(err, GLINT_BAD_INPUT, "%s: no object", path);
+    config g = {path, {generation, json_object_get(root, "text_config"), root}};
+    glint_status s = read_architecture(c, &g, err);
+    return s ? s : read_keys(c, &g, err);
+}
+
 glint_status hf_config_read(container *c, glint_error *err) {
     char *path = arena_printf(&c->memory, "%s/config.json", c->path);
-    char *generation = arena_printf(&c->memory, "%s/generation_config.json", c->path);
-    if (!path || !generation) return base_fail(err, GLINT_INTERNAL, "%s: out of memory", c->path);
-    config g = {.path = path};
-    json_t *root = NULL;
+    char *generation_path = arena_printf(&c->memory, "%s/generation_config.json", c->path);
+    if (!path || !generation_path) return base_fail(err, GLINT_INTERNAL, "%s: out of memory", c->path);
+    json_t *root = NULL, *generation = NULL;
     struct stat st;
     glint_status s = base_json_open(path, &root, err);
-    if (!s && stat(generation, &st) == 0) s = base_json_open(generation, &g.objects[0], err);
-    if (!s && !json_is_object(root)) s = base_fail(err, GLINT_BAD_INPUT, "%s: no object", path);
-    g.objects[1] = json_object_get(root, "text_config");
-    g.objects[2] = root;
-    if (!s) s = read_architecture(c, &g, err);
-    if (!s) s = read_keys(c, &g, err);
-    json_decref(g.objects[0]);
+    if (!s && stat(generation_path, &st) == 0) s = base_json_open(generation_path, &generation, err);
+    if (!s) s = hf_config_take(c, path, root, generation, err);
+    json_decref(generation);
     json_decref(root);
     return s;
 }
