@@ -25,31 +25,26 @@ tokens tokens_of(const tokenizer *t, const char *text, size_t bytes, unsigned fl
     return out;
 }
 
-static bool append(char **all, size_t *bytes, const char *part, size_t n) {
-    *all = realloc(*all, *bytes + n + 1);
-    if (!*all) exit(2);
-    memcpy(*all + *bytes, part, n);
-    *bytes += n;
-    (*all)[*bytes] = 0;
-    return utf8_valid(part, n) == n;
-}
-
 char *tokens_text(const tokenizer *t, tokens ids, bool show_special, size_t *bytes) {
     glint_error err = {{0}};
     detokenizer *d = NULL;
     char *all = NULL;
-    bool whole = true;
     const char *part;
     size_t n;
-    *bytes = 0;
+    bool whole = true;
+    FILE *stream = open_memstream(&all, bytes);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(stream);
     SUPPORT_OK(detokenizer_open(t, show_special, &d, &err), &err);
-    for (size_t i = 0; i < ids.n; i++) {
-        SUPPORT_OK(detokenizer_next(d, ids.ids[i], &part, &n, &err), &err);
-        whole &= append(&all, bytes, part, n);
+    for (size_t i = 0; i <= ids.n; i++) {
+        if (i == ids.n)
+            detokenizer_end(d, &part, &n);
+        else if (detokenizer_next(d, ids.ids[i], &part, &n, &err))
+            CU_FAIL_FATAL("an id that is none");
+        whole &= utf8_valid(part, n) == n;
+        fwrite(part, 1, n, stream);
     }
-    detokenizer_end(d, &part, &n);
-    whole &= append(&all, bytes, part, n);
     CU_ASSERT(whole);
+    CU_ASSERT_EQUAL(fclose(stream), 0); /* ends the text with a NUL */
     detokenizer_close(&d);
     return all;
 }
