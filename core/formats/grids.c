@@ -32,15 +32,15 @@ void grid_iq2_row(unsigned row, unsigned signs, float scale, float out[8]) {
     for (int i = 0; i < 8; i++) out[i] = with_sign(scale * level[row >> 2 * i & 3], signs, i);
 }
 
-void grid_iq3_xxs_row(int index, unsigned signs, float scale, float out[4]) {
+void grid_iq3_xxs_row(unsigned row, unsigned signs, float scale, float out[4]) {
     static const float level[8] = {4, 12, 20, 28, 36, 44, 52, 62};
-    for (int i = 0; i < 4; i++) out[i] = with_sign(scale * level[grid_iq3_xxs[index] >> 4 * i & 7], signs, i);
+    for (int i = 0; i < 4; i++) out[i] = with_sign(scale * level[row >> 4 * i & 7], signs, i);
 }
 
-void grid_iq3_s_row(int index, unsigned signs, float scale, float out[4]) {
-    for (int i = 0; i < 4; i++) out[i] = with_sign(scale * (float)(2 * (grid_iq3_s[index] >> 4 * i & 7) + 1), signs, i);
+void grid_iq3_s_row(unsigned row, unsigned signs, float scale, float out[4]) {
+    for (int i = 0; i < 4; i++) out[i] = with_sign(scale * (float)(2 * (row >> 4 * i & 7) + 1), signs, i);
 }
 
-void grid_iq1_row(int index, float scale, float offset, float out[8]) {
-    for (int i = 0; i < 8; i++) out[i] = scale * ((float)((grid_iq1[index] >> 2 * i & 3) - 1) + offset);
+void grid_iq1_row(unsigned row, float scale, float offset, float out[8]) {
+    for (int i = 0; i < 8; i++) out[i] = scale * ((float)((int)(row >> 2 * i & 3) - 1) + offset);
 }

@@ -18,11 +18,12 @@ static inline unsigned grid_signs(uint32_t bits) {
     return seven | (unsigned)__builtin_parity(seven) << 7;
 }
 
-/* out[i] = scale * value i of the row, negative where bit i of signs is set. */
+/* `row` is a packed row, an element of the arrays above.
+ * out[i] = scale * value i of the row, negative where bit i of signs is set. */
 void grid_iq2_row(unsigned row, unsigned signs, float scale, float out[8]);
-void grid_iq3_xxs_row(int index, unsigned signs, float scale, float out[4]);
-void grid_iq3_s_row(int index, unsigned signs, float scale, float out[4]);
-/* out[i] = scale * (value i of row `index` + offset) */
-void grid_iq1_row(int index, float scale, float offset, float out[8]);
+void grid_iq3_xxs_row(unsigned row, unsigned signs, float scale, float out[4]);
+void grid_iq3_s_row(unsigned row, unsigned signs, float scale, float out[4]);
+/* out[i] = scale * (value i of the row + offset) */
+void grid_iq1_row(unsigned row, float scale, float offset, float out[8]);
 
 #endif

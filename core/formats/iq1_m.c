@@ -23,7 +23,8 @@ void iq1_m_decode(const void *blocks, float *out, size_t n_blocks) {
         for (int r = 0; r < 32; r++, out += 8) {
             int part = r / 2, qh = b->qh[r / 2] >> r % 2 * 4;
             int scale = block_u16(b->scales + part / 4 * 2) >> part % 4 * 3 & 7;
-            grid_iq1_row(b->qs[r] | (qh & 7) << 8, d * (float)(2 * scale + 1), qh & 8 ? -0.125f : 0.125f, out);
+            float offset = qh & 8 ? -0.125f : 0.125f;
+            grid_iq1_row(grid_iq1[b->qs[r] | (qh & 7) << 8], d * (float)(2 * scale + 1), offset, out);
         }
     }
 }

@@ -18,7 +18,7 @@ void iq1_s_decode(const void *blocks, float *out, size_t n_blocks) {
             int qh = block_u16(b->qh + 2 * g);
             float scale = d * (float)(2 * (qh >> 12 & 7) + 1), offset = qh & 0x8000 ? -0.125f : 0.125f;
             for (int l = 0; l < 4; l++, out += 8)
-                grid_iq1_row(b->qs[4 * g + l] | (qh >> 3 * l & 7) << 8, scale, offset, out);
+                grid_iq1_row(grid_iq1[b->qs[4 * g + l] | (qh >> 3 * l & 7) << 8], scale, offset, out);
         }
     }
 }

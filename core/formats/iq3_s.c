@@ -17,7 +17,7 @@ void iq3_s_decode(const void *blocks, float *out, size_t n_blocks) {
         for (int r = 0; r < 64; r++, out += 4) {
             int row = b->qs[r] | (b->qh[r / 8] >> r % 8 & 1) << 8;
             float scale = d * (float)(1 + 2 * (b->scales[r / 16] >> r / 8 % 2 * 4 & 15));
-            grid_iq3_s_row(row, b->signs[r / 2] >> r % 2 * 4, scale, out);
+            grid_iq3_s_row(grid_iq3_s[row], b->signs[r / 2] >> r % 2 * 4, scale, out);
         }
     }
 }

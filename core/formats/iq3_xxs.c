@@ -1,6 +1,6 @@
 /* IQ3_XXS: 256 numbers in 98 bytes; 8 groups of 32, each eight rows of a grid of 256 x 4, with signs and a scale.
  *
- *     0     2                       66                  98
+ *     0     2                       66                   98
  *     | d   | qs[64]                | signs: 8 x 32 bits |      d f16
  *
  *     qs      8 bytes a group: grid row of values 0..3, 4..7, ... 28..31
@@ -17,7 +17,8 @@ void iq3_xxs_decode(const void *blocks, float *out, size_t n_blocks) {
             uint32_t word = block_u32(b->signs + 4 * g);
             float scale = d * (0.5f + (float)(word >> 28)) * 0.5f;
             for (int l = 0; l < 8; l++, out += 4)
-                grid_iq3_xxs_row(b->qs[8 * g + l], grid_signs(word >> l / 2 * 7) >> l % 2 * 4, scale, out);
+                grid_iq3_xxs_row(grid_iq3_xxs[b->qs[8 * g + l]], grid_signs(word >> l / 2 * 7) >> l % 2 * 4, scale,
+                                 out);
         }
     }
 }

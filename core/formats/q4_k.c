@@ -4,10 +4,10 @@
  *     | d   | dmin | scales[12]  | qs[128]                       |      d, dmin f16
  *
  *     qs      32 bytes for each pair of parts: low nibbles the even part, high nibbles the odd one
- *     scales  byte     bits 7..6                  bits 5..0
- *             0..3     scale of p + 4, bits 5..4    scale of part p = byte
- *             4..7     minimum of p + 4, bits 5..4  minimum of part p = byte - 4
- *             8..11    bits 7..4: minimum of part p = byte - 4, bits 3..0;  bits 3..0: its scale, bits 3..0
+ *     scales  of parts p = 0..3, with what byte 8 + p lacks of part p + 4:
+ *               byte p       bits 7..6: scale of part p + 4, bits 5..4      bits 5..0: scale of part p
+ *               byte 4 + p   bits 7..6: minimum of part p + 4, bits 5..4    bits 5..0: minimum of part p
+ *               byte 8 + p   bits 7..4: minimum of part p + 4, bits 3..0    bits 3..0: scale of part p + 4, bits 3..0
  *
  *     value = d * scale * q - dmin * minimum */
 #include "core/formats/blocks.h"
