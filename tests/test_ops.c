@@ -252,6 +252,7 @@ static void check_weight(const char *device, const backend_view *v) {
     free(want);
 }
 
+/* A matrix, in adjacent order or not; or a norm's vector stored minus one. */
 static void check_weights(const char *device, format_id f, bool adjacent, bool minus_one) {
     enum { ROWS = 24, BLOCKS = 2, BYTES = ROWS * BLOCKS * 256 * 4 };
     static unsigned char data[BYTES + 1];
@@ -261,7 +262,7 @@ static void check_weights(const char *device, format_id f, bool adjacent, bool m
     backend_view v = {.name = "w",
                       .format = f,
                       .data = data + 1,
-                      .rows = ROWS,
+                      .rows = minus_one ? 1 : ROWS,
                       .cols = cols,
                       .rotary_adjacent = adjacent,
                       .head_dim = 8,
