@@ -49,7 +49,8 @@ double bound_q8(const float *w, const float *x, int n) {
     double sum = 0, squares = 0; /* of the largest errors that single products may have */
     for (int first = 0; first < n; first += 32) {
         double most = 0;
-        for (int i = first; i < first + 32; i++) most = fmax(most, fabs((double)x[i]));
+        for (int i = first; i < first + 32; i++) /* not fmax: gcc 12 for aarch64 crashes on it here */
+            if (fabs((double)x[i]) > most) most = fabs((double)x[i]);
         for (int i = first; i < first + 32; i++) {
             double e = fabs((double)w[i]) * most / 127 / 2;
             sum += e;
