@@ -1,0 +1,57 @@
+/* How weights lie in the memory of a GPU. A row of a matrix is cut into blocks of 32 numbers (the last one padded with
+ * zeros); a slice of `rows` rows has n = rows * gles_blocks(cols) blocks, block b = row * blocks + column block. A
+ * layout stores a slice as planes, one after the other, each beginning at a multiple of 16 bytes; plane p holds
+ * words[p] 32-bit words of every block, in units of `unit` words (1, 2 or 4) so that neighbouring threads, which take
+ * neighbouring blocks, read neighbouring memory: unit i of block b of plane p is at  start(p) + (i * n + b) * unit[p].
+ *
+ * Numbers are q * scale (+ minimum): integers q of `bits` bits less `offset`, float32 scales (1 or 2 a block: for 32 or
+ * for 16 numbers each) and float32 minimums where the format has them. Every file format maps to a layout without loss;
+ * formats without a layout of their own are re-coded to 8 bits. glsl/layouts/ holds the same meaning in GLSL; the op
+ * suite compares both with format_table. Numerics: q * scale is exact in float32; with a minimum one rounding more. */
+#ifndef BACKENDS_GLES_LAYOUTS_H
+#define BACKENDS_GLES_LAYOUTS_H
+
+#include "backends/backend.h"
+
+enum { GLES_BLOCK = 32, GLES_MAX_PLANES = 4 };
+
+typedef enum gles_layout_id {
+    GLES_F32,
+    GLES_F16,
+    GLES_BF16,
+    GLES_Q4,    /* Q4_0 */
+    GLES_Q4M,   /* Q4_1 Q4_K: with minimums */
+    GLES_Q5,    /* Q5_0 */
+    GLES_Q5M,   /* Q5_1 Q5_K */
+    GLES_Q6,    /* Q6_K: two scales a block */
+    GLES_Q8,    /* Q8_0, and IQ4_NL IQ4_XS MXFP4 re-coded */
+    GLES_Q8X2,  /* everything else re-coded: two scales a block */
+    GLES_Q8X2M, /* Q2_K: two scales and two minimums a block */
+    GLES_LAYOUTS
+} gles_layout_id;
+
+typedef struct gles_layout {
+    const char *name; /* of the snippet: glsl/layouts/NAME.glsl */
+    int n_planes;
+    uint8_t words[GLES_MAX_PLANES]; /* of a block */
+    uint8_t unit[GLES_MAX_PLANES];
+} gles_layout;
+
+extern const gles_layout gles_layouts[GLES_LAYOUTS];
+
+gles_layout_id gles_layout_of(format_id f);
+
+static inline uint32_t gles_blocks(int cols) {
+    return ((uint32_t)cols + GLES_BLOCK - 1) / GLES_BLOCK;
+}
+/* Bytes of a slice; every plane is padded to 16 bytes. */
+size_t gles_slice_bytes(gles_layout_id id, int rows, int cols);
+/* First word of plane p of a slice of n blocks. */
+size_t gles_plane_start(gles_layout_id id, int plane, size_t n);
+
+/* Re-codes canonical rows [first, first + n_rows) of a view (rotary order and w - 1 undone: w - 1 only in F32, F16 and
+ * BF16 views, which then become GLES_F32) into planes[p], laid out as a slice of n_rows rows of its own. Safe to call
+ * from several threads on disjoint destinations; allocates nothing. */
+void gles_layout_pack(gles_layout_id id, const backend_view *view, int first, int n_rows, uint32_t *const *planes);
+
+#endif
