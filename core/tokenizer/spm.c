@@ -12,6 +12,7 @@
 typedef struct spm_state {
     const vocabulary *words;
     bool add_prefix;
+    bool words_apart;      /* no token holds a space after something else: text can be cut before each run of spaces */
     int32_t byte_ids[256]; /* -1: none */
 } spm_state;
 
@@ -42,6 +43,28 @@ static glint_status find_byte_tokens(spm_state *s, vocabulary *v, glint_error *e
     return GLINT_OK;
 }
 
+/* Words that text can make: control, byte and unused tokens cannot be written. */
+static bool is_word(const vocabulary *v, int32_t id) {
+    return v->types[id] == TOKEN_NORMAL || v->types[id] == TOKEN_USER_DEFINED;
+}
+
+static bool is_space(const char *text) {
+    return memcmp(text, TOKENIZER_SPACE, TOKENIZER_SPACE_BYTES) == 0;
+}
+
+/* Where the word ends that begins at `start`: before the first space that does not stand at its beginning. */
+static size_t word_end(const char *text, size_t start, size_t bytes) {
+    while (bytes - start >= TOKENIZER_SPACE_BYTES && is_space(text + start)) start += TOKENIZER_SPACE_BYTES;
+    const char *space = memmem(text + start, bytes - start, TOKENIZER_SPACE, TOKENIZER_SPACE_BYTES);
+    return space ? (size_t)(space - text) : bytes;
+}
+
+static bool words_apart(const vocabulary *v) {
+    for (int32_t i = 0; i < v->n; i++)
+        if (is_word(v, i) && word_end(v->texts[i].data, 0, v->texts[i].bytes) < v->texts[i].bytes) return false;
+    return true;
+}
+
 static glint_status spm_open(const container *c, vocabulary *v, tokenizer_rules *out, glint_error *err) {
     if (!v->scores) return base_fail(err, GLINT_BAD_INPUT, "%s: tokenizer.scores is missing", v->path);
     spm_state *s = calloc(1, sizeof *s);
@@ -49,7 +72,7 @@ static glint_status spm_open(const container *c, vocabulary *v, tokenizer_rules 
         free(s);
         return base_fail(err, GLINT_INTERNAL, "%s: tokenizer: out of memory", v->path);
     }
-    *s = (spm_state){.words = v, .add_prefix = true};
+    *s = (spm_state){.words = v, .add_prefix = true, .words_apart = words_apart(v)};
     container_bool(c, "tokenizer.add_space_prefix", &s->add_prefix);
     glint_status status = find_byte_tokens(s, v, err);
     if (status)
@@ -61,7 +84,7 @@ static glint_status spm_open(const container *c, vocabulary *v, tokenizer_rules 
 }
 
 /* The text as the words are written. Room for prefix and text where every byte is a space. */
-static uint32_t escape_spaces(const spm_state *s, const char *text, size_t bytes, char *out) {
+static size_t escape_spaces(const spm_state *s, const char *text, size_t bytes, char *out) {
     char *to = out;
     if (s->add_prefix) to = (char *)memcpy(to, TOKENIZER_SPACE, TOKENIZER_SPACE_BYTES) + TOKENIZER_SPACE_BYTES;
     for (size_t i = 0; i < bytes; i++) {
@@ -70,13 +93,12 @@ static uint32_t escape_spaces(const spm_state *s, const char *text, size_t bytes
         else
             to = (char *)memcpy(to, TOKENIZER_SPACE, TOKENIZER_SPACE_BYTES) + TOKENIZER_SPACE_BYTES;
     }
-    return (uint32_t)(to - out);
+    return (size_t)(to - out);
 }
 
-/* Words that text can make: control, byte and unused tokens cannot be written. */
 static int32_t find_word(const vocabulary *v, const char *text, uint32_t bytes) {
     int32_t id = bytes <= v->longest ? vocabulary_find(v, text, bytes) : -1;
-    return id >= 0 && (v->types[id] == TOKEN_NORMAL || v->types[id] == TOKEN_USER_DEFINED) ? id : -1;
+    return id >= 0 && is_word(v, id) ? id : -1;
 }
 
 typedef struct spm_rule {
@@ -93,47 +115,60 @@ static bool merge_by_score(const void *context, const merge_symbol *a, const mer
     return true;
 }
 
+/* What one call works on. */
+typedef struct spm_work {
+    char *text; /* escaped */
+    merge_work merges;
+    bool after_unknown; /* the last id was the unknown token */
+} spm_work;
+
 /* A character that is no word: its bytes; without byte tokens the unknown token, once for a run of such characters. */
-static bool add_character(const spm_state *s, const char *text, uint32_t bytes, bool after_unknown, id_list *out) {
-    for (uint32_t i = 0; i < bytes; i++)
-        if (s->byte_ids[(unsigned char)text[i]] < 0) {
-            if (!after_unknown && s->words->unknown >= 0) id_list_add(out, s->words->unknown);
-            return true;
-        }
-    for (uint32_t i = 0; i < bytes; i++) id_list_add(out, s->byte_ids[(unsigned char)text[i]]);
-    return false;
+static bool add_character(const spm_state *s, const merge_symbol *symbol, spm_work *w, id_list *out) {
+    const char *text = w->text + symbol->start;
+    bool all_bytes = true;
+    for (uint32_t i = 0; i < symbol->bytes; i++) all_bytes &= s->byte_ids[(unsigned char)text[i]] >= 0;
+    for (uint32_t i = 0; all_bytes && i < symbol->bytes; i++) id_list_add(out, s->byte_ids[(unsigned char)text[i]]);
+    if (!all_bytes && !w->after_unknown) id_list_add(out, s->words->unknown);
+    w->after_unknown = !all_bytes;
+    return all_bytes || s->words->unknown >= 0;
 }
 
-static bool merge_text(const spm_state *s, const char *text, uint32_t bytes, merge_work *w) {
-    for (uint32_t i = 0, length; i < bytes; i += length) {
-        length = (uint32_t)utf8_length(text[i]);
-        if (!merge_add(w, i, length, find_word(s->words, text + i, length))) return false;
+static glint_status encode_stretch(const spm_state *s, spm_work *w, size_t start, size_t end, id_list *out,
+                                   glint_error *err) {
+    merge_work *m = &w->merges;
+    bool ok = true;
+    m->n = 0;
+    for (size_t i = start, length; ok && i < end; i += length) {
+        length = utf8_length(w->text[i]);
+        ok = merge_add(m, (uint32_t)i, (uint32_t)length, find_word(s->words, w->text + i, (uint32_t)length));
     }
-    return merge_run(w, merge_by_score, &(spm_rule){s->words, text});
+    if (!ok || !merge_run(m, merge_by_score, &(spm_rule){s->words, w->text}))
+        return base_fail(err, GLINT_INTERNAL, "tokenizer: out of memory");
+    for (int32_t i = 0; i >= 0; i = m->symbols[i].next) {
+        const merge_symbol *symbol = &m->symbols[i];
+        if (symbol->id >= 0) {
+            id_list_add(out, symbol->id);
+            w->after_unknown = false;
+        } else if (!add_character(s, symbol, w, out)) {
+            return base_fail(err, GLINT_BAD_INPUT, "%s: no token for '%.*s', and none for unknown text", s->words->path,
+                             (int)symbol->bytes, w->text + symbol->start);
+        }
+    }
+    return GLINT_OK;
 }
 
 static glint_status spm_encode(const void *state, const char *text, size_t bytes, id_list *out, glint_error *err) {
     const spm_state *s = state;
-    merge_work w = {0};
+    spm_work w = {.text = malloc((bytes + 1) * TOKENIZER_SPACE_BYTES)};
+    if (!w.text) return base_fail(err, GLINT_INTERNAL, "tokenizer: out of memory");
+    size_t n = escape_spaces(s, text, bytes, w.text);
     glint_status status = GLINT_OK;
-    char *escaped = malloc((bytes + 1) * TOKENIZER_SPACE_BYTES);
-    if (!escaped || !merge_text(s, escaped, escape_spaces(s, text, bytes, escaped), &w))
-        status = base_fail(err, GLINT_INTERNAL, "tokenizer: out of memory");
-    bool unknown = false;
-    for (int32_t i = 0; !status && i >= 0; i = w.symbols[i].next) {
-        const merge_symbol *symbol = &w.symbols[i];
-        if (symbol->id < 0) {
-            unknown = add_character(s, escaped + symbol->start, symbol->bytes, unknown, out);
-            if (unknown && s->words->unknown < 0)
-                status = base_fail(err, GLINT_BAD_INPUT, "%s: no token for '%.*s', and none for unknown text",
-                                   s->words->path, (int)symbol->bytes, escaped + symbol->start);
-        } else {
-            id_list_add(out, symbol->id);
-            unknown = false;
-        }
+    for (size_t start = 0, end; !status && start < n; start = end) {
+        end = s->words_apart ? word_end(w.text, start, n) : n;
+        status = encode_stretch(s, &w, start, end, out, err);
     }
-    merge_free(&w);
-    free(escaped);
+    merge_free(&w.merges);
+    free(w.text);
     return status;
 }
 
