@@ -1,4 +1,5 @@
-#include "tests/support/op_cases.h"
+/* The list of cases and the tape of each. */
+#include "tests/support/op_maker.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -6,33 +7,7 @@
 
 /* ---- The list ---- */
 
-enum { EACH = FORMAT_COUNT, MODEL = TAPE_KINDS };
-
-/* One case, or one for each format. Fields that a kind does not name are 0. */
-typedef struct spec {
-    int kind;       /* tape_kind, or MODEL: two whole layers and a head */
-    int batch;      /* rows */
-    int width;      /* of the operand; matmul, embed: blocks of at least 32 columns where format is EACH */
-    int rows;       /* matmul, embed: of the weight */
-    int format;     /* matmul, embed, MODEL; EACH: all of them */
-    int heads;      /* rope, head_norm, attend */
-    int kv_heads;   /* attend */
-    int head_dim;   /* rope, head_norm, attend; matmul: weight and bias have rows in adjacent rotary order */
-    int dims;       /* rope */
-    int length;     /* attend: positions of the first sequence after the batch; rope: the last position */
-    int window;     /* attend */
-    int sequences;  /* attend; 0: 1 */
-    float scale;    /* embed, attend */
-    tape_act act;   /* gate */
-    int outputs;    /* select_rows */
-    bool f32;       /* attend: the cache's type */
-    bool minus_one; /* norms */
-    bool bias;      /* matmul */
-    bool unaligned; /* weights begin at an odd address */
-    bool equal;     /* argmax: a few different numbers only */
-} spec;
-
-static const spec specs[] = {
+static const op_spec specs[] = {
     {TAPE_EMBED, .batch = 5, .width = 2, .rows = 40, .format = EACH, .scale = 3.5f},
     {TAPE_EMBED, .batch = 1, .width = 7, .rows = 3, .format = FORMAT_F32, .scale = 1},
     {TAPE_EMBED, .batch = 70, .width = 33, .rows = 1, .format = FORMAT_BF16, .scale = 1, .unaligned = true},
@@ -118,7 +93,7 @@ static const spec specs[] = {
 };
 enum { SPECS = sizeof specs / sizeof *specs };
 
-static int cases_of(const spec *s) {
+static int cases_of(const op_spec *s) {
     return s->format == EACH ? FORMAT_COUNT : 1;
 }
 
@@ -130,27 +105,20 @@ int op_cases(void) {
 
 /* ---- Random parts ---- */
 
-typedef struct maker {
-    op_case *c;
-    spec s;
-    support_random random;
-    int positions[8]; /* by sequence: length after the batch */
-} maker;
-
-static void *take(maker *m, size_t n, size_t size) {
+void *op_take(op_maker *m, size_t n, size_t size) {
     void *p = arena_array(&m->c->memory, n, size);
     CU_ASSERT_FATAL(p != NULL);
     return p;
 }
 
-static float *random_floats(maker *m, size_t n, float size) {
-    float *x = take(m, n, sizeof *x);
+float *op_random_floats(op_maker *m, size_t n, float size) {
+    float *x = op_take(m, n, sizeof *x);
     for (size_t i = 0; i < n; i++) x[i] = support_uniform(&m->random, -size, size);
     return x;
 }
 
 /* One past a multiple of 64 bytes where the case wants unaligned weights. */
-static tape_weight add_weight(maker *m, const char *name, format_id f, int rows, int cols) {
+static tape_weight add_weight(op_maker *m, const char *name, format_id f, int rows, int cols) {
     int head_dim = m->s.kind == TAPE_MATMUL ? m->s.head_dim : 0;
     tape_weight w = tape_add_weight(&m->c->tape, name, rows, cols, head_dim);
     backend_view *v = &m->c->views[w];
@@ -158,65 +126,65 @@ static tape_weight add_weight(maker *m, const char *name, format_id f, int rows,
     v->rotary_adjacent = head_dim > 0;
     v->minus_one = m->s.minus_one;
     CU_ASSERT_FATAL(format_row_bytes(f, (uint64_t)cols, &v->row_bytes));
-    unsigned char *data = take(m, (size_t)rows * v->row_bytes + 1, 1);
+    unsigned char *data = op_take(m, (size_t)rows * v->row_bytes + 1, 1);
     v->data = data += m->s.unaligned;
     op_random_blocks(&m->random, f, data, (size_t)rows * (size_t)(cols / format_table[f].block_values));
     return w;
 }
 
-static tape_weight add_vector(maker *m, const char *name, int cols) {
+static tape_weight add_vector(op_maker *m, const char *name, int cols) {
     return add_weight(m, name, FORMAT_F32, 1, cols);
 }
 
 /* A value that the range takes as input: made by an embed op before it. */
-static tape_value add_operand(maker *m, const char *name, int width, float size) {
+static tape_value add_operand(op_maker *m, const char *name, int width, float size) {
     tape *t = &m->c->tape;
     tape_value v = tape_embed(t, name, tape_add_weight(t, "none", 1, width, 0), 1);
-    m->c->operand[v] = random_floats(m, (size_t)m->s.batch * (size_t)width, size);
+    m->c->operand[v] = op_random_floats(m, (size_t)m->s.batch * (size_t)width, size);
     m->c->setup.first_op = t->n_ops;
     return v;
 }
 
 /* ---- A builder a kind ---- */
 
-static void make_embed(maker *m) {
+static void make_embed(op_maker *m) {
     tape_weight w = add_weight(m, "table", (format_id)m->s.format, m->s.rows, m->s.width);
     tape_embed(&m->c->tape, "y", w, m->s.scale);
 }
 
-static void make_norm(maker *m) {
+static void make_norm(op_maker *m) {
     tape_value x = add_operand(m, "x", m->s.width, 3);
     tape_norm(&m->c->tape, "y", x, add_vector(m, "w", m->s.width), 1e-6f);
 }
 
-static void make_head_norm(maker *m) {
+static void make_head_norm(op_maker *m) {
     tape_value x = add_operand(m, "x", m->s.heads * m->s.head_dim, 3);
     tape_head_norm(&m->c->tape, "y", x, add_vector(m, "w", m->s.head_dim), m->s.head_dim, 1e-5f);
 }
 
-static void make_matmul(maker *m) {
+static void make_matmul(op_maker *m) {
     tape_value x = add_operand(m, "x", m->s.width, 2);
     tape_weight w = add_weight(m, "w", (format_id)m->s.format, m->s.rows, m->s.width);
     tape_matmul(&m->c->tape, "y", x, w, m->s.bias ? add_vector(m, "bias", m->s.rows) : TAPE_NONE);
 }
 
-static void make_add(maker *m) {
+static void make_add(op_maker *m) {
     tape_value a = add_operand(m, "a", m->s.width, 3), b = add_operand(m, "b", m->s.width, 300);
     tape_add(&m->c->tape, "y", a, b);
 }
 
-static int add_rope(maker *m, int dims, double scale) {
+static int add_rope(op_maker *m, int dims, double scale) {
     double freq[128];
     for (int i = 0; i < dims / 2; i++) freq[i] = pow(10000, -2.0 * i / dims);
     return tape_add_rope(&m->c->tape, dims, freq, scale);
 }
 
-static void make_rope(maker *m) {
+static void make_rope(op_maker *m) {
     tape_value x = add_operand(m, "x", m->s.heads * m->s.head_dim, 3);
     tape_rope(&m->c->tape, "y", x, add_rope(m, m->s.dims, m->s.scale > 0 ? (double)m->s.scale : 1), m->s.head_dim);
 }
 
-static void make_attend(maker *m) {
+static void make_attend(op_maker *m) {
     int width = m->s.kv_heads * m->s.head_dim;
     tape_value k = add_operand(m, "k", width, 2), v = add_operand(m, "v", width, 2);
     tape_value q = add_operand(m, "q", m->s.heads * m->s.head_dim, 2);
@@ -226,34 +194,31 @@ static void make_attend(maker *m) {
     tape_attend(&m->c->tape, "y", q, cache, scale);
 }
 
-static void make_gate(maker *m) {
+static void make_gate(op_maker *m) {
     tape_value gate = add_operand(m, "gate", m->s.width, 8), up = add_operand(m, "up", m->s.width, 3);
     float *edges = (float *)m->c->operand[gate];
     for (int i = 0; i < m->s.width && i < 8; i++) edges[i] = (float[]){-100, 100, 0, -20, 20, -5, 1e-5f, -1e30f}[i];
     tape_gate(&m->c->tape, "y", gate, up, m->s.act);
 }
 
-static void make_select_rows(maker *m) {
+static void make_select_rows(op_maker *m) {
     tape_select_rows(&m->c->tape, "y", add_operand(m, "x", m->s.width, 3));
 }
 
-static void make_argmax(maker *m) {
+static void make_argmax(op_maker *m) {
     tape_value x = add_operand(m, "x", m->s.width, 3);
     float *numbers = (float *)m->c->operand[x];
     for (int i = 0; m->s.equal && i < m->s.batch * m->s.width; i++) numbers[i] = truncf(numbers[i]);
     m->c->tape.argmax = tape_argmax(&m->c->tape, "y", x);
 }
 
-enum { MODEL_WIDTH = 256, MODEL_HEADS = 4, MODEL_HEAD_DIM = 64, MODEL_FFN = 512, MODEL_VOCABULARY = 301 };
-
-/* The weights are as large as in a trained model, so that values keep their size from layer to layer. */
-static tape_value model_matmul(maker *m, const char *name, tape_value x, int rows, int cols) {
+static tape_value model_matmul(op_maker *m, const char *name, tape_value x, int rows, int cols) {
     tape_value y =
         tape_matmul(&m->c->tape, name, x, add_weight(m, name, (format_id)m->s.format, rows, cols), TAPE_NONE);
     return y;
 }
 
-static void make_layer(maker *m, tape_value *h, int window, int kv_heads) {
+static void make_layer(op_maker *m, tape_value *h, int window, int kv_heads) {
     tape *t = &m->c->tape;
     int rope = add_rope(m, MODEL_HEAD_DIM, 1), cache = tape_add_cache(t, window, kv_heads, MODEL_HEAD_DIM);
     tape_value x = tape_norm(t, "attn.norm", *h, add_vector(m, "attn_norm", MODEL_WIDTH), 1e-6f);
@@ -275,7 +240,7 @@ static void make_layer(maker *m, tape_value *h, int window, int kv_heads) {
     *h = tape_add(t, "out", *h, x);
 }
 
-static void make_model(maker *m) {
+static void make_model(op_maker *m) {
     tape *t = &m->c->tape;
     tape_value h = tape_embed(t, "embed", add_weight(m, "embed", FORMAT_Q6_K, MODEL_VOCABULARY, MODEL_WIDTH), 4);
     for (int l = 0; l < 2; l++) {
@@ -288,95 +253,17 @@ static void make_model(maker *m) {
     t->argmax = tape_argmax(t, "argmax", t->logits);
 }
 
-static void (*const makers[])(maker *m) = {
+static void (*const makers[])(op_maker *m) = {
     [TAPE_EMBED] = make_embed,   [TAPE_NORM] = make_norm, [TAPE_MATMUL] = make_matmul,
     [TAPE_ADD] = make_add,       [TAPE_ROPE] = make_rope, [TAPE_HEAD_NORM] = make_head_norm,
     [TAPE_ATTEND] = make_attend, [TAPE_GATE] = make_gate, [TAPE_SELECT_ROWS] = make_select_rows,
     [TAPE_ARGMAX] = make_argmax, [MODEL] = make_model,
 };
 
-/* ---- The batch ---- */
-
-/* Rows go round the sequences; later sequences are shorter. Positions count up to the lengths after the batch. */
-static void make_rows(maker *m) {
-    op_case *c = m->c;
-    int n = m->s.batch, sequences = m->s.sequences ? m->s.sequences : 1, count[8] = {0};
-    int32_t *token = take(m, (size_t)n, sizeof *token), *position = take(m, (size_t)n, sizeof *position);
-    int32_t *sequence = take(m, (size_t)n, sizeof *sequence), *output = take(m, (size_t)n, sizeof *output);
-    int vocabulary = m->s.kind == MODEL ? MODEL_VOCABULARY : m->s.rows;
-    int length = m->s.length > n ? m->s.length : n;
-    for (int i = 0; i < n; i++) count[i % sequences]++;
-    for (int s = 0; s < sequences; s++) m->positions[s] = length - 11 * s > count[s] ? length - 11 * s : count[s];
-    for (int i = 0; i < n; i++) {
-        int s = i % sequences;
-        token[i] = vocabulary ? support_below(&m->random, vocabulary) : 0;
-        position[i] = m->positions[s] - count[s]--;
-        sequence[i] = s;
-    }
-    int outputs = m->s.outputs ? m->s.outputs : m->s.kind == MODEL ? (n + 1) / 2 : 0;
-    for (int i = 0; i < outputs; i++) output[i] = n - outputs + i - (i < outputs / 2 ? (n - outputs) / 2 : 0);
-    c->batch = (backend_batch){.n_rows = n,
-                               .n_outputs = outputs,
-                               .token = token,
-                               .position = position,
-                               .sequence = sequence,
-                               .output = output};
-    c->setup.max_rows = n;
-    c->setup.max_outputs = n;
-}
-
-/* Page tables in a shuffled order; one page more than needed, which stays unused. Slots of windowed groups are a ring
- * just long enough, so that old positions are overwritten. */
-static void make_tables(maker *m) {
-    op_case *c = m->c;
-    int sequences = m->s.sequences ? m->s.sequences : 1, longest = m->positions[0];
-    int seen = m->s.kind == TAPE_ATTEND && m->s.window ? m->s.window + m->s.batch : longest;
-    int slots = (seen < longest ? seen : longest) / TAPE_PAGE + 2, pages = slots * sequences;
-    int32_t *table = take(m, (size_t)pages, sizeof *table);
-    for (int i = 0; i < pages; i++) table[i] = i + 1;
-    for (int i = pages - 1; i > 0; i--) {
-        int j = support_below(&m->random, i + 1);
-        int32_t page = table[i];
-        table[i] = table[j];
-        table[j] = page;
-    }
-    c->setup.slots = slots;
-    c->setup.pages = pages + 1;
-    c->setup.cache_f32 = m->s.f32;
-    for (int g = 0; g < c->tape.n_groups; g++) c->batch.pages[g] = (backend_pages){table, slots};
-}
-
-/* What a cache holds before the batch: random keys and values where there are positions, and numbers that would spoil
- * everything where there are none. */
-static void make_pages(maker *m, int group) {
-    op_case *c = m->c;
-    size_t numbers = rig_page_numbers(&c->setup, group);
-    float *pages = random_floats(m, (size_t)c->setup.pages * numbers, 1);
-    bool *used = take(m, (size_t)c->setup.pages * TAPE_PAGE, sizeof *used);
-    const backend_pages *p = &c->batch.pages[group];
-    for (int i = 0, seen[8] = {0}; i < c->batch.n_rows; i++) {
-        int s = c->batch.sequence[i];
-        if (seen[s]++) continue; /* the first row of a sequence: all before it is there */
-        for (int j = 0; j < c->batch.position[i]; j++)
-            used[p->table[s * p->slots + j / TAPE_PAGE % p->slots] * TAPE_PAGE + j % TAPE_PAGE] = true;
-    }
-    for (int i = 0; i < c->tape.n_caches; i++) {
-        if (c->tape.caches[i].group != group) continue;
-        size_t width = (size_t)c->tape.caches[i].kv_heads * (size_t)c->tape.caches[i].head_dim;
-        for (size_t at = 0; at < (size_t)c->setup.pages * TAPE_PAGE; at++)
-            for (size_t k = 0; k < 2 * width && !used[at]; k++) {
-                size_t row = at % TAPE_PAGE + (k < width ? 0 : TAPE_PAGE);
-                pages[at / TAPE_PAGE * numbers + rig_page_first(&c->setup, i) + row * width + k % width] =
-                    k % 2 ? 30000 : -30000;
-            }
-    }
-    c->pages[group] = pages;
-}
-
 /* ---- Opening ---- */
 
-static void name_case(maker *m) {
-    const spec *s = &m->s;
+static void name_case(op_maker *m) {
+    const op_spec *s = &m->s;
     snprintf(m->c->name, sizeof m->c->name,
              "%s %s batch %d width %d rows %d heads %d/%d x %d length %d window %d sequences %d%s%s%s%s",
              s->kind == MODEL ? "model" : tape_kinds[s->kind].name, format_table[s->format].name, s->batch, s->width,
@@ -385,8 +272,8 @@ static void name_case(maker *m) {
 }
 
 void op_case_open(op_case *c, int i) {
-    maker m = {.c = c, .random = support_seed((uint64_t)i)};
-    const spec *s = specs;
+    op_maker m = {.c = c, .random = support_seed((uint64_t)i)};
+    const op_spec *s = specs;
     while (i >= cases_of(s)) i -= cases_of(s++);
     m.s = *s;
     if (s->format == EACH) {
@@ -396,8 +283,8 @@ void op_case_open(op_case *c, int i) {
     }
     *c = (op_case){0};
     tape_open(&c->tape);
-    c->views = take(&m, 64, sizeof *c->views);
-    c->operand = take(&m, 64, sizeof *c->operand);
+    c->views = op_take(&m, 64, sizeof *c->views);
+    c->operand = op_take(&m, 64, sizeof *c->operand);
     name_case(&m);
     makers[s->kind](&m);
     if (c->tape.failure) printf("\n    %s: %s\n", c->name, c->tape.error.message);
@@ -405,32 +292,12 @@ void op_case_open(op_case *c, int i) {
     c->setup.tape = &c->tape;
     c->setup.views = c->views;
     c->setup.n_ops = c->tape.n_ops - c->setup.first_op;
-    make_rows(&m);
-    make_tables(&m);
-    for (int g = 0; g < c->tape.n_groups; g++) make_pages(&m, g);
+    op_make_rows(&m);
+    op_make_tables(&m);
+    for (int g = 0; g < c->tape.n_groups; g++) op_make_pages(&m, g);
 }
 
 void op_case_close(op_case *c) {
     tape_close(&c->tape);
     arena_free(&c->memory);
-}
-
-/* ---- Feeding a rig ---- */
-
-void op_case_write_operands(const op_case *c, rig *g, int first, int n) {
-    glint_error err = {""};
-    for (int v = 0; v < c->tape.n_values; v++)
-        if (c->operand[v]) {
-            const float *rows = c->operand[v] + (size_t)first * (size_t)c->tape.values[v].width;
-            SUPPORT_OK(g->backend->write(g->program, v, 0, n, rows, &err), &err);
-        }
-}
-
-void op_case_write_pages(const op_case *c, rig *g) {
-    glint_error err = {""};
-    for (int group = 0; group < c->tape.n_groups; group++)
-        for (int p = 0; p < c->setup.pages; p++) {
-            const float *page = c->pages[group] + (size_t)p * rig_page_numbers(&c->setup, group);
-            SUPPORT_OK(g->backend->cache_write(g->cache, group, p, page, &err), &err);
-        }
 }

@@ -1,0 +1,56 @@
+/* Cases on devices. */
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/support/op_cases.h"
+
+int op_devices(glint_device_info out[OP_DEVICES]) {
+    int n = 0;
+    for (const backend *const *b = backend_table; *b; b++) {
+        glint_device_info found[OP_DEVICES];
+        int count = 0;
+        if ((*b)->enumerate(found, OP_DEVICES, &count, NULL)) continue;
+        for (int i = 0; i < count && n < OP_DEVICES; i++)
+            if (strcmp(found[i].name, "cpu:ref") && strcmp(found[i].name, "null")) out[n++] = found[i];
+    }
+    if (!n) support_skip("no device but the oracle");
+    return n;
+}
+
+void op_each_case(void (*test)(op_case *c, const char *device)) {
+    glint_device_info list[OP_DEVICES];
+    int n = op_devices(list);
+    for (int d = 0; d < n; d++)
+        for (int i = 0; i < op_cases(); i++) {
+            op_case c;
+            op_case_open(&c, i);
+            test(&c, list[d].name);
+            op_case_close(&c);
+        }
+}
+
+rig op_open_rig(const char *device, int threads, glint_precision precision, const rig_setup *setup) {
+    glint_error err = {""};
+    rig g;
+    backend_options options = {.threads = threads, .precision = precision};
+    SUPPORT_OK(rig_open(&g, device, &options, setup, &err), &err);
+    return g;
+}
+
+void op_case_write_operands(const op_case *c, rig *g, int first, int n) {
+    glint_error err = {""};
+    for (int v = 0; v < c->tape.n_values; v++)
+        if (c->operand[v]) {
+            const float *rows = c->operand[v] + (size_t)first * (size_t)c->tape.values[v].width;
+            SUPPORT_OK(g->backend->write(g->program, v, 0, n, rows, &err), &err);
+        }
+}
+
+void op_case_write_pages(const op_case *c, rig *g) {
+    glint_error err = {""};
+    for (int group = 0; group < c->tape.n_groups; group++)
+        for (int p = 0; p < c->setup.pages; p++) {
+            const float *page = c->pages[group] + (size_t)p * rig_page_numbers(&c->setup, group);
+            SUPPORT_OK(g->backend->cache_write(g->cache, group, p, page, &err), &err);
+        }
+}
