@@ -76,6 +76,7 @@ static const facts known[] = {
     {"models/gemma-shakespeare", "gemma", 3, 64, 160, 4, 1, 32, 1024, 512, -1, 1e4, 1e-6, 29, 0},
     {"models/gemma2-shakespeare", "gemma2", 4, 64, 160, 4, 2, 32, 1024, 512, 32, 1e4, 1e-6, 46, 0},
     {"models/mistral-shakespeare", "mistral", 3, 64, 160, 4, 2, 16, 1024, 512, 32, 1e4, 1e-5, 30, 0},
+    {"models/olmo2-shakespeare", "olmo2", 3, 64, 160, 4, 2, -1, 1024, 512, -1, 5e5, 1e-6, 36, 0},
     {"models/granite-shakespeare", "granite", 3, 64, 160, 4, 2, -1, 1024, 512, -1, 1e4, 1e-5, 29, 0},
     {"models/smollm3-shakespeare", "smollm3", 4, 64, 160, 4, 2, -1, 1024, 512, -1, 2e6, 1e-6, 38, 0},
     {"models/mixtral-shakespeare", "mixtral", 3, 64, 64, 4, 2, -1, 1024, 512, -1, 1e6, 1e-5, 60, 39},

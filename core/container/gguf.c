@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/base/size.h"
 #include "core/container/gguf_file.h"
 #include "core/container/gguf_names.h"
 
@@ -58,14 +57,12 @@ static glint_status read_keys(container *c, const gguf_file *f, glint_error *err
 
 /* Is this the key's value in the file? Missing keys are not. */
 static glint_status check_part(const gguf_file *f, const char *key, uint64_t expected, glint_error *err) {
-    glint_status s;
-    uint64_t n;
-    if (gguf_file_count(f, key, &n, &s, err)) {
-        if (n == expected) return GLINT_OK;
-        return base_fail(err, GLINT_BAD_INPUT, "%s: key %s: %" PRIu64 ", %" PRIu64 " expected", f->path, key, n,
-                         expected);
-    }
-    return s ? s : base_fail(err, GLINT_BAD_INPUT, "%s: key %s is missing", f->path, key);
+    const uint64_t missing = UINT64_MAX; /* no key's value: those fit int64 */
+    uint64_t n = missing;
+    glint_status s = gguf_file_count(f, key, &n, err);
+    if (s || n == expected) return s;
+    if (n == missing) return base_fail(err, GLINT_BAD_INPUT, "%s: key %s is missing", f->path, key);
+    return base_fail(err, GLINT_BAD_INPUT, "%s: key %s: %" PRIu64 ", %" PRIu64 " expected", f->path, key, n, expected);
 }
 
 static glint_status read_other_parts(container *c, gguf_file *parts, size_t n, glint_error *err) {
@@ -86,11 +83,10 @@ static glint_status read_other_parts(container *c, gguf_file *parts, size_t n, g
 }
 
 static glint_status count_parts(const gguf_file *f, uint64_t *n, glint_error *err) {
-    glint_status s;
     uint64_t no = 0;
     *n = 1;
-    gguf_file_count(f, "split.count", n, &s, err);
-    if (!s) gguf_file_count(f, "split.no", &no, &s, err);
+    glint_status s = gguf_file_count(f, "split.count", n, err);
+    if (!s) s = gguf_file_count(f, "split.no", &no, err);
     if (s) return s;
     if (*n == 0 || *n > MAX_PARTS)
         return base_fail(err, GLINT_BAD_INPUT, "%s: key split.count: %" PRIu64 " files", f->path, *n);

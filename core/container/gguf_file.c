@@ -272,9 +272,8 @@ static glint_status read_version(cursor *r) {
 
 static glint_status read_alignment(cursor *r) {
     gguf_file *f = r->f;
-    glint_status s = GLINT_OK;
     uint64_t align = DEFAULT_ALIGNMENT;
-    gguf_file_count(f, "general.alignment", &align, &s, r->err);
+    glint_status s = gguf_file_count(f, "general.alignment", &align, r->err);
     if (s) return s;
     if (align == 0 || (align & (align - 1)) || align > UINT32_MAX)
         return base_fail(r->err, GLINT_BAD_INPUT, "%s: key general.alignment: %" PRIu64 " is no power of two", f->path,
@@ -298,18 +297,14 @@ const store_value *gguf_file_find(const gguf_file *f, const char *key) {
     return i == SIZE_MAX ? NULL : &f->values[i];
 }
 
-bool gguf_file_count(const gguf_file *f, const char *key, uint64_t *out, glint_status *s, glint_error *err) {
+glint_status gguf_file_count(const gguf_file *f, const char *key, uint64_t *out, glint_error *err) {
     const store_value *v = gguf_file_find(f, key);
     int64_t i;
-    *s = GLINT_OK;
-    if (!v) return false;
-    *s = store_check_kind(f->path, key, v, 'i', err);
-    if (*s) return false;
+    if (!v) return GLINT_OK;
+    glint_status s = store_check_kind(f->path, key, v, 'i', err);
+    if (s) return s;
     store_int(v, v->data, &i);
-    if (i < 0) {
-        *s = base_fail(err, GLINT_BAD_INPUT, "%s: key %s: %" PRId64 " is negative", f->path, key, i);
-        return false;
-    }
+    if (i < 0) return base_fail(err, GLINT_BAD_INPUT, "%s: key %s: %" PRId64 " is negative", f->path, key, i);
     *out = (uint64_t)i;
-    return true;
+    return GLINT_OK;
 }

@@ -30,7 +30,7 @@ typedef struct gguf_file {
 glint_status gguf_file_read(gguf_file *f, arena *memory, glint_error *err);
 /* NULL: no such key. */
 const store_value *gguf_file_find(const gguf_file *f, const char *key);
-/* False with GLINT_OK in *s: no such key; false with GLINT_BAD_INPUT: not an integer, or negative. */
-bool gguf_file_count(const gguf_file *f, const char *key, uint64_t *out, glint_status *s, glint_error *err);
+/* The key's value; *out stays as it is where the file has no such key. GLINT_BAD_INPUT: not an integer, or negative. */
+glint_status gguf_file_count(const gguf_file *f, const char *key, uint64_t *out, glint_error *err);
 
 #endif

@@ -1,12 +1,9 @@
-/* A container from a Hugging Face directory: model.safetensors, or the shards that model.safetensors.index.json names.
- */
+/* A container from a Hugging Face directory: model.safetensors, or the shards that its index names. */
 #include "core/container/hf.h"
 
-#include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "core/base/size.h"
 #include "core/container/hf_names.h"
 #include "core/container/safetensors.h"
 
@@ -90,7 +87,7 @@ static bool is_file_name(const char *s) {
     return s && s[0] && s[0] != '.' && !strchr(s, '/');
 }
 
-/* The shards that the index names, each once, in the order of their first tensors. `seen` maps a name to its place. */
+/* The shards that the index names, each once, in the order of their first tensors; `seen` has their names as keys. */
 static glint_status list_shards(container *c, const char *index, json_t *map, json_t *seen, shard *shards, size_t *n,
                                 glint_error *err) {
     const char *tensor;
@@ -100,7 +97,7 @@ static glint_status list_shards(container *c, const char *index, json_t *map, js
         if (!is_file_name(name))
             return base_fail(err, GLINT_BAD_INPUT, "%s: tensor %.100s: its file is not named", index, tensor);
         if (json_object_get(seen, name)) continue;
-        if (json_object_set_new(seen, name, json_integer((json_int_t)*n)) != 0 ||
+        if (json_object_set_new(seen, name, json_true()) != 0 ||
             !(shards[*n].name = arena_text(&c->memory, name, strlen(name))))
             return out_of_memory(c, err);
         (*n)++;

@@ -1,6 +1,7 @@
 /* Metadata of a Hugging Face directory: config.json and generation_config.json to canonical keys by hf_names.c. */
 #include "core/container/hf.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -15,14 +16,13 @@ typedef struct config {
     json_t *objects[OBJECTS]; /* generation_config.json, text_config of a multimodal wrapper, config.json */
 } config;
 
+/* The value at a path "a/b"; NULL where there is none. */
 static json_t *walk(json_t *object, const char *key) {
-    while (object) {
-        size_t n = strcspn(key, "/");
-        object = json_object_getn(object, key, n);
-        if (!key[n]) return object;
-        key += n + 1;
-    }
-    return NULL;
+    char part[64]; /* keys are those of hf_keys */
+    size_t n = strcspn(key, "/");
+    snprintf(part, sizeof part, "%.*s", (int)n, key);
+    json_t *v = json_object_get(object, part);
+    return key[n] ? walk(v, key + n + 1) : v;
 }
 
 /* null says as much as no key at all */

@@ -69,6 +69,8 @@ const store_name_row hf_names[] = {
     {"gemma[23]", "layers.%d.post_attention_layernorm.weight", "layers.%d.post_attn_norm", false, true},
     {"gemma[23]", "layers.%d.pre_feedforward_layernorm.weight", "layers.%d.ffn_norm", false, true},
     {"gemma[23]", "layers.%d.post_feedforward_layernorm.weight", "layers.%d.post_ffn_norm", false, true},
+    {"olmo2", "layers.%d.post_attention_layernorm.weight", "layers.%d.post_attn_norm", false, false},
+    {"olmo2", "layers.%d.post_feedforward_layernorm.weight", "layers.%d.post_ffn_norm", false, false},
     {"gemma", "layers.%d.post_attention_layernorm.weight", "layers.%d.ffn_norm", false, true},
     {NULL, "layers.%d.post_attention_layernorm.weight", "layers.%d.ffn_norm", false, false},
     {NULL, "layers.%d.mlp.gate_proj.weight", "layers.%d.ffn_gate", false, false},

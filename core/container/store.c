@@ -24,10 +24,6 @@ size_t store_type_bytes(store_type t) {
     return types[t].bytes;
 }
 
-const char *store_type_name(store_type t) {
-    return types[t].name;
-}
-
 uint64_t store_load(const unsigned char *p, size_t bytes) {
     uint64_t v = 0;
     for (size_t i = 0; i < bytes; i++) v |= (uint64_t)p[i] << (8 * i);

@@ -53,7 +53,6 @@ glint_status hf_read(container *c, glint_error *err);
 /* ---- Values ---- */
 
 size_t store_type_bytes(store_type t);                     /* 0: no fixed size */
-const char *store_type_name(store_type t);                 /* "u32" */
 uint64_t store_load(const unsigned char *p, size_t bytes); /* little-endian */
 bool store_int(const store_value *v, const unsigned char *at, int64_t *out);
 bool store_float(const store_value *v, const unsigned char *at, double *out);
