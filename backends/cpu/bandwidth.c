@@ -14,21 +14,21 @@ typedef struct sweep {
     uint64_t sum[MAX_THREADS]; /* so that the reads are needed */
 } sweep;
 
-static void fill(void *state, int thread, int threads) {
+static void fill(void *state, const team_member *me) {
     sweep *s = state;
     int begin, end;
-    team_share(WORDS, STREAMS, thread, threads, &begin, &end);
+    team_share(WORDS, STREAMS, me, &begin, &end);
     memset(s->words + begin, 1, (size_t)(end - begin) * sizeof *s->words);
 }
 
-static void read_once(void *state, int thread, int threads) {
+static void read_once(void *state, const team_member *me) {
     sweep *s = state;
     int begin, end;
-    team_share(WORDS, STREAMS, thread, threads, &begin, &end);
+    team_share(WORDS, STREAMS, me, &begin, &end);
     uint64_t sum[STREAMS] = {0}; /* independent sums, so that no add waits for another */
     for (int i = begin; i < end; i += STREAMS)
         for (int j = 0; j < STREAMS; j++) sum[j] += s->words[i + j];
-    for (int j = 0; j < STREAMS; j++) s->sum[thread] += sum[j];
+    for (int j = 0; j < STREAMS; j++) s->sum[me->thread] += sum[j];
 }
 
 static double now(void) {

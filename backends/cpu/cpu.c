@@ -3,8 +3,6 @@
 
 #include <stdlib.h>
 
-#include "backends/cpu/team.h"
-
 #ifdef GLINT_BLAS
 #include <cblas.h>
 #endif

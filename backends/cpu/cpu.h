@@ -8,6 +8,7 @@
 #ifndef BACKENDS_CPU_CPU_H
 #define BACKENDS_CPU_CPU_H
 
+#include "backends/cpu/team.h"
 #include "backends/host.h"
 #include "cpu/kernels.h"
 
@@ -58,7 +59,7 @@ typedef struct cpu_call {
     int rows;                        /* of the result; of the operands where there is none */
     int width;                       /* of the result; of the first operand where there is none */
     cpu_scratch *scratch;            /* the thread's own */
-    int thread, threads;
+    const team_member *me;
 } cpu_call;
 
 typedef void cpu_op(const cpu_call *c);
@@ -83,7 +84,7 @@ void cpu_my_rows(const cpu_call *c, int *begin, int *end);
 void cpu_my_columns(const cpu_call *c, int *begin, int *end);
 
 /* Angles of the batch's positions for every rotation of the range: a thread's share; needs a barrier behind it. */
-void cpu_rope_angles(backend_program *p, const backend_batch *b, int thread, int threads);
+void cpu_rope_angles(backend_program *p, const backend_batch *b, const team_member *me);
 
 /* Does the op want its input in 8 bits, where the batch is small enough? */
 bool cpu_matmul_wants_quants(const backend_device *d, const backend_weight *w);

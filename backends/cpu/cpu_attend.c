@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "backends/cpu/cpu.h"
-#include "backends/cpu/team.h"
 
 enum { ATTEND_QUERIES = 12 };
 
@@ -148,7 +147,7 @@ static int tile_rows(const backend_batch *b, int row, int most) {
 static int piece_heads(const cpu_call *c) {
     int shared = c->op->p.heads / c->op->p.kv_heads, parts = 1;
     while (shared % parts || shared / parts > ATTEND_QUERIES ||
-           (parts < shared && c->rows * c->op->p.kv_heads * parts < c->threads))
+           (parts < shared && c->rows * c->op->p.kv_heads * parts < c->me->threads))
         parts++;
     return shared / parts;
 }
@@ -169,7 +168,7 @@ void cpu_attend(const cpu_call *c) {
         t.to = c->batch->position[t.row + t.rows - 1];
         for (t.head = 0; t.head < p->heads; t.head += heads) {
             t.kv_head = t.head / shared;
-            if (piece++ % c->threads == c->thread) attend(&t);
+            if (piece++ % c->me->threads == c->me->thread) attend(&t);
         }
     }
 }

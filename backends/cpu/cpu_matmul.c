@@ -1,8 +1,7 @@
 /* Matrix products, three ways: float32 dot products of decoded rows (`exact`, and all that has no other way), 8-bit dot
- * products, and OpenBLAS over decoded panels for large batches. Each thread has a stretch of weight rows, which are
- * columns of the result; weights are read in place. */
+ * products, and OpenBLAS over decoded panels for large batches that have no fast 8-bit kernel. Each thread has a
+ * stretch of weight rows, which are columns of the result; weights are read in place. */
 #include "backends/cpu/cpu.h"
-#include "backends/cpu/team.h"
 
 #ifdef GLINT_BLAS
 #include <cblas.h>
@@ -13,7 +12,7 @@ enum {
     BLOCK_BYTES = 192 << 10, /* of activations that meet a block: they stay in a core's cache */
     PANEL_ROWS = 128,        /* weight rows decoded at a time for OpenBLAS */
     FEW_ROWS = 4,            /* up to here every thread makes 8-bit activations for itself */
-    MOST_8_BIT_ROWS = 24     /* above, OpenBLAS is faster (measured: see docs/performance.md) */
+    BLAS_ROWS = 24           /* above, OpenBLAS is faster than dot products */
 };
 
 /* ---- Weight rows ---- */
@@ -95,7 +94,7 @@ static const cpu_act *quants_of(const cpu_call *c) {
         int begin, end;
         cpu_my_rows(c, &begin, &end);
         quantize(c, &c->program->quants, begin, end);
-        team_barrier();
+        team_barrier(c->me);
     }
     return c->program->quants.rows;
 }
@@ -112,8 +111,8 @@ static void multiply_q8(const cpu_call *c, int begin, int end) {
 
 /* ---- OpenBLAS ---- */
 
-static void multiply_blas(const cpu_call *c, int begin, int end) {
 #ifdef GLINT_BLAS
+static void multiply_blas(const cpu_call *c, int begin, int end) {
     const backend_view *v = &c->weight[0]->view;
     for (int r = begin, n; r < end; r += n) {
         rows_piece p = piece_at(v, r, end);
@@ -123,12 +122,22 @@ static void multiply_blas(const cpu_call *c, int begin, int end) {
         cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, c->rows, n, v->cols, 1, c->in[0], v->cols,
                     c->scratch->panel, v->cols, 0, c->out + r, c->width);
     }
-#else
-    multiply_f32(c, begin, end);
-#endif
 }
+#else
+#define multiply_blas multiply_f32 /* never called: blas_is_faster is false */
+#endif
 
 /* ---- The op ---- */
+
+/* Rows of a batch from which OpenBLAS is used, where it may be. With VNNI the 8-bit kernels are about twice as fast. */
+static bool blas_is_faster(const backend_device *d, const backend_weight *w, int rows) {
+#ifdef GLINT_BLAS
+    return rows > BLAS_ROWS && !(d->k.level == CPU_AVX512 && cpu_matmul_wants_quants(d, w));
+#else
+    (void)d, (void)w, (void)rows;
+    return false;
+#endif
+}
 
 bool cpu_matmul_wants_quants(const backend_device *d, const backend_weight *w) {
     return d->precision == GLINT_FAST && d->k.dot_q8[w->view.format] != NULL && w->view.cols % 32 == 0;
@@ -145,11 +154,11 @@ static void add_bias(const cpu_call *c, int begin, int end) {
 void cpu_matmul(const cpu_call *c) {
     int begin, end;
     cpu_my_columns(c, &begin, &end);
-    bool fast = c->program->device->precision == GLINT_FAST, few = c->rows <= MOST_8_BIT_ROWS;
-    if (few && cpu_matmul_wants_quants(c->program->device, c->weight[0]))
-        multiply_q8(c, begin, end);
-    else if (fast && !few)
+    const backend_device *d = c->program->device;
+    if (d->precision == GLINT_FAST && blas_is_faster(d, c->weight[0], c->rows))
         multiply_blas(c, begin, end);
+    else if (cpu_matmul_wants_quants(d, c->weight[0]))
+        multiply_q8(c, begin, end);
     else
         multiply_f32(c, begin, end);
     if (c->weight[1]) add_bias(c, begin, end);
@@ -166,23 +175,19 @@ static bool open_quants(cpu_quants *q, arena *a, size_t rows, size_t cols) {
     return q->rows && q->q && q->d && q->sum;
 }
 
-static size_t min_size(size_t a, size_t b) {
-    return a < b ? a : b;
-}
-
 glint_status cpu_matmul_prepare(backend_program *p, glint_error *err) {
     const backend_compile_request *r = &p->host.request;
     arena *a = &p->host.memory;
-    size_t cols = 0, few = min_size((size_t)r->max_rows, FEW_ROWS),
-           most = min_size((size_t)r->max_rows, MOST_8_BIT_ROWS);
+    bool fast = p->device->precision == GLINT_FAST;
+    size_t cols = 0, rows = (size_t)r->max_rows, few = rows < FEW_ROWS ? rows : FEW_ROWS, panel_rows = BLOCK_ROWS;
     for (int i = r->first_op; i < r->first_op + r->n_ops; i++) {
         const tape_op *op = &r->tape->ops[i];
-        size_t n = op->kind == TAPE_MATMUL ? (size_t)r->tape->weights[op->weight[0]].cols : 0;
-        if (n > cols) cols = n;
+        if (op->kind != TAPE_MATMUL) continue;
+        const backend_weight *w = r->weights[op->weight[0]];
+        if ((size_t)w->view.cols > cols) cols = (size_t)w->view.cols;
+        if (fast && blas_is_faster(p->device, w, r->max_rows)) panel_rows = PANEL_ROWS;
     }
-    bool fast = p->device->precision == GLINT_FAST;
-    size_t panel_rows = fast && most < (size_t)r->max_rows ? PANEL_ROWS : BLOCK_ROWS;
-    bool ok = !fast || open_quants(&p->quants, a, most, cols);
+    bool ok = !fast || open_quants(&p->quants, a, rows, cols);
     for (int t = 0; t < p->device->threads && ok; t++) {
         cpu_scratch *s = &p->scratch[t];
         s->panel = arena_array(a, panel_rows * cols, sizeof *s->panel);

@@ -2,7 +2,6 @@
 #include <stdlib.h>
 
 #include "backends/cpu/cpu.h"
-#include "backends/cpu/team.h"
 
 const cpu_op_row cpu_ops[TAPE_KINDS] = {
     [TAPE_EMBED] = {cpu_embed, CPU_ROWS},
@@ -23,11 +22,11 @@ glint_status cpu_no_memory(glint_error *err) {
 }
 
 void cpu_my_rows(const cpu_call *c, int *begin, int *end) {
-    team_share(c->rows, 1, c->thread, c->threads, begin, end);
+    team_share(c->rows, 1, c->me, begin, end);
 }
 
 void cpu_my_columns(const cpu_call *c, int *begin, int *end) {
-    team_share(c->width, CPU_UNIT, c->thread, c->threads, begin, end);
+    team_share(c->width, CPU_UNIT, c->me, begin, end);
 }
 
 /* ---- Groups ---- */
@@ -123,7 +122,7 @@ typedef struct cpu_run {
     int first, n; /* groups */
 } cpu_run;
 
-static void run_op(const cpu_run *run, const tape_op *op, int thread, int threads) {
+static void run_op(const cpu_run *run, const tape_op *op, const team_member *me) {
     backend_program *p = run->program;
     const host_program *h = &p->host;
     tape_value rows_of = op->out >= 0 ? op->out : op->in[0];
@@ -135,9 +134,8 @@ static void run_op(const cpu_run *run, const tape_op *op, int thread, int thread
                   .out = op->out >= 0 ? h->value[op->out] : NULL,
                   .rows = host_rows(h, run->batch, rows_of),
                   .width = h->tape->values[rows_of].width,
-                  .scratch = &p->scratch[thread],
-                  .thread = thread,
-                  .threads = threads};
+                  .scratch = &p->scratch[me->thread],
+                  .me = me};
     for (int i = 0; i < 2; i++) {
         c.in[i] = op->in[i] >= 0 ? h->value[op->in[i]] : NULL;
         c.weight[i] = op->weight[i] >= 0 ? h->request.weights[op->weight[i]] : NULL;
@@ -145,15 +143,14 @@ static void run_op(const cpu_run *run, const tape_op *op, int thread, int thread
     if (c.rows > 0) cpu_ops[op->kind].body(&c);
 }
 
-static void run_share(void *state, int thread, int threads) {
+static void run_share(void *state, const team_member *me) {
     const cpu_run *run = state;
     const host_program *h = &run->program->host;
-    cpu_rope_angles(run->program, run->batch, thread, threads);
-    team_barrier();
+    cpu_rope_angles(run->program, run->batch, me);
+    team_barrier(me);
     for (int g = run->first; g < run->first + run->n; g++) {
-        for (int i = h->groups[g].first_op; i <= h->groups[g].last_op; i++)
-            run_op(run, &h->tape->ops[i], thread, threads);
-        team_barrier();
+        for (int i = h->groups[g].first_op; i <= h->groups[g].last_op; i++) run_op(run, &h->tape->ops[i], me);
+        team_barrier(me);
     }
 }
 

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "backends/cpu/cpu.h"
-#include "backends/cpu/team.h"
 
 glint_status cpu_rope_prepare(backend_program *p, glint_error *err) {
     const backend_compile_request *r = &p->host.request;
@@ -17,12 +16,12 @@ glint_status cpu_rope_prepare(backend_program *p, glint_error *err) {
     return GLINT_OK;
 }
 
-void cpu_rope_angles(backend_program *p, const backend_batch *b, int thread, int threads) {
+void cpu_rope_angles(backend_program *p, const backend_batch *b, const team_member *me) {
     for (int n = 0; n < p->host.tape->n_ropes; n++) {
         const tape_rope_info *rope = &p->host.tape->ropes[n];
         int half = rope->dims / 2, begin, end;
         if (!p->angles[n]) continue;
-        team_share(b->n_rows * half, 16, thread, threads, &begin, &end);
+        team_share(b->n_rows * half, 16, me, &begin, &end);
         for (int at = begin; at < end; at++) {
             int row = at / half, i = at % half;
             float *out = p->angles[n] + (size_t)row * (size_t)rope->dims;

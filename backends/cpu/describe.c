@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include "backends/cpu/cpu.h"
-#include "backends/cpu/team.h"
 
 /* The processor's name from /proc/cpuinfo; elsewhere, or where it has none, "processor". */
 static void read_model_name(char *out, size_t room) {
