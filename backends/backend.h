@@ -60,7 +60,7 @@ typedef struct backend_pages {
     int slots;
 } backend_pages;
 
-/* The id that the device chose (argmax) in output row r of the step before. */
+/* The id that the device chose (argmax) in output row r of the same program's step before. */
 #define BACKEND_PREVIOUS(r) (-1 - (r))
 
 /* Rows of work. All arrays are borrowed until step or run_groups returns. */

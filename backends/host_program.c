@@ -107,16 +107,12 @@ backend_ticket host_finish(host_program *p, const backend_batch *b, int first, i
     return p->steps++;
 }
 
-static bool is_argmax(const host_program *p, tape_value v) {
-    return v == p->tape->argmax && p->value[v] != NULL;
-}
-
 glint_status host_read(const host_program *p, backend_ticket ticket, tape_value v, int first_row, int n, float *out,
                        glint_error *err) {
     const tape_value_info *info = &p->tape->values[v];
     if (!p->kept[v] || !p->value[v]) return base_fail(err, GLINT_USAGE, "%s: not an observed value", info->name);
     size_t width = (size_t)info->width;
-    const float *from = is_argmax(p, v) ? p->chosen[ticket % BACKEND_IN_FLIGHT] : p->value[v];
+    const float *from = v == p->tape->argmax ? p->chosen[ticket % BACKEND_IN_FLIGHT] : p->value[v];
     memcpy(out, from + (size_t)first_row * width, (size_t)n * width * sizeof(float));
     return GLINT_OK;
 }

@@ -131,6 +131,6 @@ glint_status rig_compare(rig *g, rig *oracle, const backend_batch *b, rig_report
     if (!status) status = g->backend->step(g->program, b, &c.ticket, err);
     for (int i = 0; i < g->setup->n_ops && !status; i++) status = compare_op(&c, i, err);
     arena_free(&c.memory);
-    *ticket = c.ticket;
+    if (!status) *ticket = c.ticket;
     return status;
 }

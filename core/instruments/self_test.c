@@ -3,7 +3,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "core/base/size.h"
 #include "core/instruments/rig.h"
 
 enum { WIDTH = 64, HEADS = 4, KV_HEADS = 2, HEAD_DIM = 32, FFN = 96, VOCABULARY = 300, PROMPT = 70 };
