@@ -62,9 +62,9 @@ static glint_status print_measured_json(const glint_model *model, const glint_se
                                         "minimum", row->minimum, "maximum", row->maximum, "bytes_per_token",
                                         row->bytes_per_token, "bytes_per_second", read_rate(row)));
     }
-    return print_json(json_pack("{s:s, s:s, s:s, s:f, s:o}", "device", glint_session_device(session), "reason",
-                                glint_session_reason(session), "model", glint_model_path(model), "read_bandwidth",
-                                m->bandwidth, "tests", tests),
+    return print_json(json_pack("{s:s, s:s, s:o, s:f, s:o}", "device", glint_session_device(session), "reason",
+                                glint_session_reason(session), "model", print_json_name(glint_model_path(model)),
+                                "read_bandwidth", m->bandwidth, "tests", tests),
                       false, err);
 }
 

@@ -30,8 +30,7 @@ static void put_unquoted(FILE *out, const char *text, const char *escaped) {
     }
 }
 
-/* ---- bash -----------------------------------------------------------------------------------------------------------
- */
+/* ---- bash ---- */
 
 static void bash_arguments(FILE *out, const cli_command *c, const cli_option *o) {
     if (!takes_file(o) && !words_of(o)) return;
@@ -68,8 +67,7 @@ static void bash(FILE *out) {
     fputs("    esac\n}\ncomplete -o filenames -F _glint glint\n", out);
 }
 
-/* ---- zsh ------------------------------------------------------------------------------------------------------------
- */
+/* ---- zsh ---- */
 
 static void zsh_option(FILE *out, const cli_option *o) {
     fputs("            ", out);
@@ -113,8 +111,7 @@ static void zsh(FILE *out) {
     fputs("    esac\n}\n_glint \"$@\"\n", out);
 }
 
-/* ---- fish -----------------------------------------------------------------------------------------------------------
- */
+/* ---- fish ---- */
 
 static void fish_option(FILE *out, const cli_command *c, const cli_option *o) {
     fprintf(out, "complete -c glint -n '__fish_seen_subcommand_from %s' -l %s", c->name, o->name);

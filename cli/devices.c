@@ -14,8 +14,7 @@ typedef struct self_test { /* of one device */
     json_t *list;
 } self_test;
 
-/* ---- The list -------------------------------------------------------------------------------------------------------
- */
+/* ---- The list ---- */
 
 static const char *memory_text(char buffer[32], uint64_t bytes) {
     return bytes ? print_bytes(buffer, (double)bytes) : "unknown";
@@ -48,8 +47,7 @@ static glint_status print_devices_json(const glint_device_info *devices, int n, 
     return print_json(document, false, err);
 }
 
-/* ---- The self-test --------------------------------------------------------------------------------------------------
- */
+/* ---- The self-test ---- */
 
 static void on_op(const char *op, double share, void *user) {
     self_test *test = user;

@@ -37,8 +37,7 @@ static void formats(const glint_tensor_info *tensors, int n, char *out, size_t r
     }
 }
 
-/* ---- Text -----------------------------------------------------------------------------------------------------------
- */
+/* ---- Text ---- */
 
 static void print_overview(const glint_model *m) {
     const glint_tensor_info *tensors;
@@ -103,14 +102,13 @@ static glint_status print_tensors(const glint_model *m, bool digests, glint_erro
     return s;
 }
 
-/* ---- JSON -----------------------------------------------------------------------------------------------------------
- */
+/* ---- JSON ---- */
 
 static json_t *overview_json(const glint_model *m) {
     const glint_tensor_info *tensors;
     int n = glint_model_tensors(m, &tensors);
-    return json_pack("{s:s, s:s, s:s, s:i, s:i, s:i, s:b, s:i, s:I}", "model", glint_model_path(m), "container",
-                     glint_model_container(m), "architecture", glint_model_architecture(m), "layers",
+    return json_pack("{s:o, s:s, s:s, s:i, s:i, s:i, s:b, s:i, s:I}", "model", print_json_name(glint_model_path(m)),
+                     "container", glint_model_container(m), "architecture", glint_model_architecture(m), "layers",
                      glint_model_layers(m), "vocabulary", glint_model_vocabulary(m), "context", glint_model_context(m),
                      "tokenizer", glint_has_tokenizer(m), "tensor_count", n, "tensor_bytes",
                      (json_int_t)total_bytes(tensors, n));
@@ -121,8 +119,8 @@ static json_t *card_json(const glint_model *m) {
     int n = glint_model_card(m, &card);
     json_t *list = json_array();
     for (int i = 0; i < n; i++)
-        json_array_append_new(
-            list, json_pack("{s:s, s:s, s:s}", "key", card[i].key, "value", card[i].value, "source", card[i].source));
+        json_array_append_new(list, json_pack("{s:s, s:o, s:s}", "key", card[i].key, "value",
+                                              print_json_name(card[i].value), "source", card[i].source));
     return list;
 }
 
@@ -134,8 +132,9 @@ static glint_status tensors_json(const glint_model *m, bool digests, json_t *lis
         const glint_tensor_info *x = &tensors[i];
         json_t *dims = json_array();
         for (int d = 0; d < x->n_dims; d++) json_array_append_new(dims, json_integer((json_int_t)x->dims[d]));
-        json_t *tensor = json_pack("{s:s, s:s?, s:s, s:o, s:I, s:s}", "name", x->name, "canonical", x->canonical,
-                                   "format", x->format, "shape", dims, "bytes", (json_int_t)x->bytes, "use", x->use);
+        json_t *tensor =
+            json_pack("{s:o, s:s?, s:s, s:o, s:I, s:s}", "name", print_json_name(x->name), "canonical", x->canonical,
+                      "format", x->format, "shape", dims, "bytes", (json_int_t)x->bytes, "use", x->use);
         json_array_append_new(list, tensor);
         if (!digests || !x->canonical) continue;
         glint_status s = digest_text(m, i, x->canonical, digest, err);
@@ -145,8 +144,7 @@ static glint_status tensors_json(const glint_model *m, bool digests, json_t *lis
     return GLINT_OK;
 }
 
-/* ---- Both -----------------------------------------------------------------------------------------------------------
- */
+/* ---- Both ---- */
 
 typedef struct sections {
     bool overview, card, tensors, digest;

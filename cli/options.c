@@ -112,8 +112,7 @@ const cli_option cli_option_table[] = {
 };
 const int cli_n_options = sizeof cli_option_table / sizeof *cli_option_table;
 
-/* ---- Values ---------------------------------------------------------------------------------------------------------
- */
+/* ---- Values ---- */
 
 static glint_status set_choice(const cli_option *o, const char *text, int *field, glint_error *err) {
     size_t n = strlen(text);
@@ -184,8 +183,7 @@ static glint_status set_value(const cli_option *o, const char *text, cli_options
     return GLINT_OK;
 }
 
-/* ---- Parsing --------------------------------------------------------------------------------------------------------
- */
+/* ---- Parsing ---- */
 
 enum { LONG = 256 }; /* a long option's code is LONG + its row; a letter's code is the letter */
 

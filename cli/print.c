@@ -16,8 +16,7 @@ glint_status cli_fail(glint_error *err, glint_status status, const char *format,
     return status;
 }
 
-/* ---- Text -----------------------------------------------------------------------------------------------------------
- */
+/* ---- Text ---- */
 
 /* Length of the UTF-8 character at s, 0 where there is none (RFC 3629: no overlong forms, no surrogates). */
 static size_t utf8_length(const unsigned char *s, size_t bytes) {
@@ -69,8 +68,7 @@ const char *print_count(char buffer[48], size_t n, const char *thing) {
     return buffer;
 }
 
-/* ---- JSON -----------------------------------------------------------------------------------------------------------
- */
+/* ---- JSON ---- */
 
 json_t *print_json_text(const char *text, size_t bytes) {
     char *clean = malloc(3 * bytes + 1); /* U+FFFD is three bytes long */
@@ -85,6 +83,10 @@ json_t *print_json_text(const char *text, size_t bytes) {
     json_t *string = json_stringn(clean, n);
     free(clean);
     return string;
+}
+
+json_t *print_json_name(const char *text) {
+    return print_json_text(text, strlen(text));
 }
 
 json_t *print_json_number(double x) {
@@ -111,8 +113,7 @@ glint_status print_flush(glint_error *err) {
     return cli_fail(err, GLINT_BAD_INPUT, "standard output: %s", strerror(why ? why : EIO));
 }
 
-/* ---- Tables ---------------------------------------------------------------------------------------------------------
- */
+/* ---- Tables ---- */
 
 void print_table_open(print_table *t, const char *align, const char *const *headers) {
     *t = (print_table){.columns = (int)strlen(align), .align = align};

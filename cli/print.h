@@ -20,6 +20,7 @@ const char *print_count(char buffer[48], size_t n, const char *thing);
 
 /* A JSON string; what is not UTF-8 becomes U+FFFD. */
 json_t *print_json_text(const char *text, size_t bytes);
+json_t *print_json_name(const char *text); /* the same of a path or a name */
 /* A JSON number, or null where x is not finite. */
 json_t *print_json_number(double x);
 /* Writes a document, or with `line` a single line at once, to standard output, and releases it. */

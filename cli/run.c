@@ -12,8 +12,8 @@
 typedef struct generation {
     const cli_options *o;
     const glint_model *model;
-    glint_detokenizer *detokenizer;
-    glint_candidate *top; /* room for o->top */
+    glint_detokenizer *detokenizer; /* NULL: the model has no tokenizer; ids are printed */
+    glint_candidate *top;           /* room for o->top */
     int32_t watched[CLI_MAX_LIST];
     FILE *text; /* --json: all text so far */
     bool ended; /* by an end token */
@@ -30,8 +30,7 @@ static void on_interrupt(int signal_number) {
     interrupted = 1; /* the handler is gone after its first call, so a second interrupt ends the program */
 }
 
-/* ---- Watched tokens -------------------------------------------------------------------------------------------------
- */
+/* ---- Watched tokens ---- */
 
 /* The token whose own text is `text`: -1 where there is none. A byte's token comes before the ordinary token of the
  * same character in a SentencePiece vocabulary, and the ordinary one is meant: so the last match. */
@@ -71,8 +70,7 @@ static glint_status find_watched(const generation *g, const char *text, int32_t 
     return *id >= 0 ? GLINT_OK : not_one_token(g->model, text, err);
 }
 
-/* ---- A token --------------------------------------------------------------------------------------------------------
- */
+/* ---- A token ---- */
 
 static json_t *candidate_json(const generation *g, const glint_candidate *c) {
     size_t bytes = 0;
@@ -140,11 +138,15 @@ static void print_text(generation *g, const char *text, size_t bytes) {
 static bool on_token(const glint_generated *t, void *user) {
     generation *g = user;
     if (g->o->n == 0) return false;
-    const char *text = "";
+    char number[16] = "";
+    const char *text = number;
     size_t bytes = 0;
     g->ended = t->last;
     g->tokens++;
-    if (!t->last) g->status = glint_detokenizer_next(g->detokenizer, t->id, &text, &bytes, g->err);
+    if (!g->detokenizer)
+        bytes = (size_t)snprintf(number, sizeof number, "%d ", t->id);
+    else if (!t->last)
+        g->status = glint_detokenizer_next(g->detokenizer, t->id, &text, &bytes, g->err);
     if (g->status) return false;
     if (g->o->json) {
         print_text(g, text, bytes);
@@ -159,8 +161,7 @@ static bool on_token(const glint_generated *t, void *user) {
     return !g->status && !interrupted;
 }
 
-/* ---- Before and after -----------------------------------------------------------------------------------------------
- */
+/* ---- Before and after ---- */
 
 static glint_status open_sampler(const cli_options *o, const glint_model *model, uint64_t seed, glint_sampler **out,
                                  glint_error *err) {
@@ -181,10 +182,10 @@ static glint_status print_start(const generation *g, const glint_session *sessio
                                 int64_t seed) {
     json_t *ids = json_array();
     for (size_t i = 0; i < prompt->n; i++) json_array_append_new(ids, json_integer(prompt->ids[i]));
-    json_t *event = json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:i, s:o}", "event", "start", "model",
-                              glint_model_path(g->model), "device", glint_session_device(session), "reason",
-                              glint_session_reason(session), "precision", cli_precisions[g->o->precision], "seed",
-                              (json_int_t)seed, "context", glint_session_context(session), "prompt_ids", ids);
+    json_t *event = json_pack("{s:s, s:o, s:s, s:s, s:s, s:I, s:i, s:o}", "event", "start", "model",
+                              print_json_name(glint_model_path(g->model)), "device", glint_session_device(session),
+                              "reason", glint_session_reason(session), "precision", cli_precisions[g->o->precision],
+                              "seed", (json_int_t)seed, "context", glint_session_context(session), "prompt_ids", ids);
     return print_json(event, true, g->err);
 }
 
@@ -226,7 +227,7 @@ static void print_summary(const generation *g, const glint_session *session, int
 static void finish_text(generation *g) {
     const char *rest = "";
     size_t bytes = 0;
-    glint_detokenizer_end(g->detokenizer, &rest, &bytes);
+    if (g->detokenizer) glint_detokenizer_end(g->detokenizer, &rest, &bytes);
     if (looks_inside(g->o) && !g->o->json) return;
     print_text(g, rest, bytes);
     if (!g->o->json && g->tokens && g->last != '\n' && isatty(STDOUT_FILENO)) putchar('\n');
@@ -234,11 +235,10 @@ static void finish_text(generation *g) {
 
 static glint_status generate(generation *g, glint_session *session, glint_sampler *sampler, const cli_ids *prompt,
                              glint_timings *timings) {
+    int n = g->o->n < 0 ? 0 : g->o->n; /* the library's 0 is no limit */
     glint_generate_options options = {.prompt = prompt->ids,
                                       .n_prompt = prompt->n,
-                                      .n = g->o->n < 0   ? 0
-                                           : g->o->n > 0 ? g->o->n
-                                                         : 1, /* 0: on_token stops it */
+                                      .n = g->o->n == 0 ? 1 : n, /* on_token stops before it */
                                       .need_logits = looks_inside(g->o),
                                       .token = on_token,
                                       .user = g};
@@ -260,7 +260,7 @@ static glint_status run_session(generation *g, glint_session *session, const cli
     g->top = calloc((size_t)g->o->top + 1, sizeof *g->top);
     glint_status s = g->text && g->top ? GLINT_OK : cli_fail(g->err, GLINT_INTERNAL, "out of memory");
     if (!s) s = open_sampler(g->o, g->model, (uint64_t)seed, &sampler, g->err);
-    if (!s) s = glint_detokenizer_open(g->model, false, &g->detokenizer, g->err);
+    if (!s && glint_has_tokenizer(g->model)) s = glint_detokenizer_open(g->model, false, &g->detokenizer, g->err);
     if (!s && g->o->json) s = print_start(g, session, prompt, seed);
     if (!s) s = generate(g, session, sampler, prompt, &timings);
     if (g->text) fclose(g->text);
@@ -275,17 +275,20 @@ static glint_status run_session(generation *g, glint_session *session, const cli
 }
 
 glint_status cli_run(const cli_options *o, glint_error *err) {
-    double begin = cli_seconds();
     glint_model *model = NULL;
     glint_session *session = NULL;
     cli_ids prompt = {0};
     glint_session_options options = cli_session_options(o);
+    double begin = cli_seconds(), load; /* without reading the prompt, which may be typed */
     glint_status s = cli_open_model(o, &model, err);
+    load = cli_seconds() - begin;
     generation g = {.o = o, .model = model, .err = err};
     if (!s) s = cli_read_prompt(o, model, &prompt, err);
     for (int i = 0; !s && i < o->watch.n; i++) s = find_watched(&g, o->watch.items[i], &g.watched[i], err);
+    begin = cli_seconds();
     if (!s) s = cli_open_session(o, model, &options, &session, err);
-    if (!s) s = run_session(&g, session, &prompt, cli_seconds() - begin);
+    load += cli_seconds() - begin;
+    if (!s) s = run_session(&g, session, &prompt, load);
     cli_free_ids(&prompt);
     glint_session_close(&session);
     glint_model_close(&model);

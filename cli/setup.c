@@ -17,8 +17,7 @@ double cli_seconds(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* ---- The model ------------------------------------------------------------------------------------------------------
- */
+/* ---- The model ---- */
 
 static const char model_name[] = "gemma3-shakespeare-Q4_K_M.gguf";
 
@@ -71,8 +70,7 @@ glint_status cli_open_session(const cli_options *o, glint_model *model, const gl
     return s;
 }
 
-/* ---- The text -------------------------------------------------------------------------------------------------------
- */
+/* ---- The text ---- */
 
 static glint_status read_stream(FILE *in, const char *name, char **text, size_t *bytes, glint_error *err) {
     char *data = NULL;
@@ -134,8 +132,7 @@ glint_status cli_read_text(const cli_options *o, char **text, size_t *bytes, gli
     return GLINT_OK;
 }
 
-/* ---- Ids ------------------------------------------------------------------------------------------------------------
- */
+/* ---- Ids ---- */
 
 static glint_status check_ids(const cli_ids *ids, const glint_model *model, glint_error *err) {
     int vocabulary = glint_model_vocabulary(model);

@@ -52,8 +52,9 @@ static glint_status write_trace(const cli_options *o, const glint_model *model, 
         return s;
     }
     if (o->json)
-        return print_json(json_pack("{s:s, s:s, s:s, s:o}", "file", o->output, "model", glint_model_path(model),
-                                    "device", glint_session_device(session), "values", r.list),
+        return print_json(json_pack("{s:o, s:o, s:s, s:o}", "file", print_json_name(o->output), "model",
+                                    print_json_name(glint_model_path(model)), "device", glint_session_device(session),
+                                    "values", r.list),
                           false, err);
     json_decref(r.list);
     return print_table_end(&table, err);

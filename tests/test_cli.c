@@ -14,8 +14,7 @@
 
 extern char **environ;
 
-/* ---- Running the program --------------------------------------------------------------------------------------------
- */
+/* ---- Running the program ---- */
 
 enum { MAX_ARGUMENTS = 32 };
 
@@ -118,8 +117,7 @@ static void expect_greedy(result r) {
     release(&r);
 }
 
-/* ---- Help and usage -------------------------------------------------------------------------------------------------
- */
+/* ---- Help and usage ---- */
 
 static const char *const commands[] = {"run", "tokenize", "inspect", "devices", "bench", "perplexity", "trace"};
 enum { COMMANDS = sizeof commands / sizeof *commands };
@@ -184,8 +182,7 @@ static void test_usage(void) {
     expect_failure(RUN("bench", "-p", "0", "-n", "0"), 2, "nothing to measure");
 }
 
-/* ---- Bad input ------------------------------------------------------------------------------------------------------
- */
+/* ---- Bad input ---- */
 
 static void test_bad_input(void) {
     char data[1024];
@@ -222,8 +219,7 @@ static void test_unwritable(void) {
     CU_ASSERT(stat("/dev/full", &st) == 0 && S_ISCHR(st.st_mode)); /* and it was not replaced by a file */
 }
 
-/* ---- run ------------------------------------------------------------------------------------------------------------
- */
+/* ---- run ---- */
 
 #define GREEDY "run", "--temp", "0", "-n", "32", "--precision", "exact"
 
@@ -362,8 +358,7 @@ static void test_interrupt_twice(void) {
     fclose(err);
 }
 
-/* ---- The others -----------------------------------------------------------------------------------------------------
- */
+/* ---- The others ---- */
 
 static void test_tokenize(void) {
     static const char text[] = "ROMEO:\n  Caf\xC3\xA9 \xE6\xBC\xA2\t42 \xF0\x9F\x99\x82 <bos>";
@@ -412,6 +407,21 @@ static void test_inspect(void) {
     for (const char *p = r.out; (p = strchr(p, '\n')); p++) lines++;
     CU_ASSERT_EQUAL(lines, 107);
     release(&r);
+}
+
+/* File names are bytes; JSON is UTF-8 all the same. */
+static void test_odd_name(void) {
+    char data[1024], path[] = "/tmp/glint_cli_\xFF_XXXXXX";
+    int fd = mkstemp(path);
+    CU_ASSERT_FATAL(fd >= 0);
+    close(fd);
+    unlink(path);
+    CU_ASSERT_EQUAL(symlink(support_data(data, "gemma3-shakespeare-Q4_K_M.gguf"), path), 0);
+    result r = RUN("inspect", path, "--json");
+    json_decref(expect_json(&r));
+    CU_ASSERT_PTR_NOT_NULL(strstr(r.out, "/tmp/glint_cli_\xEF\xBF\xBD_"));
+    release(&r);
+    unlink(path);
 }
 
 static void test_devices(void) {
@@ -526,6 +536,7 @@ int main(void) {
         {"run: two interrupts", test_interrupt_twice},
         {"tokenize", test_tokenize},
         {"inspect", test_inspect},
+        {"inspect: a file name that is not UTF-8", test_odd_name},
         {"devices", test_devices},
         {"bench", test_bench},
         {"perplexity", test_perplexity},
