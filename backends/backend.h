@@ -48,6 +48,7 @@ typedef struct backend_compile_request {
     backend_weight *const *weights; /* by tape weight; NULL outside the range. Borrowed while the program lives */
     backend_cache *cache;           /* borrowed while the program lives */
     int max_rows, max_outputs;      /* of one batch */
+    int max_sequences;              /* sequence numbers of a batch are below it */
     int max_slots[TAPE_MAX_GROUPS]; /* longest page table row, by group */
     const tape_value *observed;     /* values that read and write may name; logits and argmax only if named */
     int n_observed;

@@ -26,7 +26,7 @@ static glint_status place_values(host_program *p, const int *group_of, size_t al
     const backend_compile_request *r = &p->request;
     tape_plan plan;
     glint_status status = tape_plan_memory(r->tape, r->first_op, r->n_ops, group_of, p->kept, r->max_rows,
-                                           r->max_outputs, align, &p->memory, &plan, err);
+                                           r->max_outputs, sizeof(float), align, &p->memory, &plan, err);
     if (status) return status;
     char *scratch = arena_array(&p->memory, plan.total_bytes, 1);
     p->value = arena_array(&p->memory, (size_t)r->tape->n_values, sizeof *p->value);

@@ -101,6 +101,7 @@ static glint_status compile(glint_session *s, glint_error *err) {
                                      .weights = s->weights,
                                      .cache = s->cache,
                                      .max_rows = rows[c],
+                                     .max_sequences = s->kv.sequences,
                                      .max_outputs = min_int(rows[c], s->outputs),
                                      .observed = observed,
                                      .n_observed = s->n_values + 2};

@@ -181,8 +181,9 @@ typedef struct tape_plan {
 /* Gives every value of ops [first, first + n), and every input of it, a place in one scratch buffer; places are used
  * again once the last reader's group is over. group_of[i] is the group of op first + i (rising; NULL: an op a group).
  * keep[v] true: the place of value v is its own to the end. row_values(v) rows of width(v) floats are counted as
- * rows, or outs for values of output rows; every place is a multiple of `align` bytes. Memory comes from `a`. */
+ * rows, or outs for values of output rows; rows are padded to `row_align` bytes, places to `align` bytes (powers of
+ * two). Memory comes from `a`. */
 glint_status tape_plan_memory(const tape *t, int first, int n, const int *group_of, const bool *keep, int rows,
-                              int outs, size_t align, arena *a, tape_plan *out, glint_error *err);
+                              int outs, size_t row_align, size_t align, arena *a, tape_plan *out, glint_error *err);
 
 #endif

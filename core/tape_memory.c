@@ -43,7 +43,7 @@ static void insert(stretch *s, int *count, int at, stretch new) {
 }
 
 glint_status tape_plan_memory(const tape *t, int first, int n, const int *group_of, const bool *keep, int rows,
-                              int outs, size_t align, arena *a, tape_plan *out, glint_error *err) {
+                              int outs, size_t row_align, size_t align, arena *a, tape_plan *out, glint_error *err) {
     tape_plan plan = {.offset = arena_array(a, (size_t)t->n_values, sizeof *plan.offset)};
     stretch *taken = arena_array(a, (size_t)t->n_values + 1, sizeof *taken);
     tape_value *inputs = arena_array(a, (size_t)t->n_values, sizeof *inputs);
@@ -54,8 +54,8 @@ glint_status tape_plan_memory(const tape *t, int first, int n, const int *group_
         tape_value v = i < 0 ? inputs[i + n_inputs] : t->ops[first + i].out;
         if (v < 0) continue;
         size_t bytes;
-        if (!size_mul((uint64_t)t->values[v].width * sizeof(float), (uint64_t)(t->values[v].outputs ? outs : rows),
-                      &bytes) ||
+        if (!size_align((uint64_t)t->values[v].width * sizeof(float), row_align, &bytes) ||
+            !size_mul(bytes, (uint64_t)(t->values[v].outputs ? outs : rows), &bytes) ||
             !size_align(bytes, align, &bytes))
             return base_fail(err, GLINT_DEVICE, "%s: too large for a program", t->values[v].name);
         int at, now = i < 0 ? 0 : group_at(group_of, i);

@@ -61,7 +61,7 @@ static void check_plan(const tape *t, int first, int n, const int *group_of, con
     tape_plan p;
     glint_error err;
     int rows = 7, outs = 2;
-    SUPPORT_OK(tape_plan_memory(t, first, n, group_of, keep, rows, outs, 64, &a, &p, &err), &err);
+    SUPPORT_OK(tape_plan_memory(t, first, n, group_of, keep, rows, outs, 4, 64, &a, &p, &err), &err);
     size_t bytes = (size_t)rows * 5 * sizeof(float);
     for (int v = 0; v < t->n_values; v++)
         for (int i = 0; i < n; i++) {
@@ -92,8 +92,8 @@ static void test_memory_plan(void) {
     glint_error err;
     bool everything[16];
     memset(everything, true, sizeof everything);
-    SUPPORT_OK(tape_plan_memory(&t, 0, t.n_ops, NULL, NULL, 7, 2, 64, &a, &p, &err), &err);
-    SUPPORT_OK(tape_plan_memory(&t, 0, t.n_ops, NULL, everything, 7, 2, 64, &a, &all, &err), &err);
+    SUPPORT_OK(tape_plan_memory(&t, 0, t.n_ops, NULL, NULL, 7, 2, 4, 64, &a, &p, &err), &err);
+    SUPPORT_OK(tape_plan_memory(&t, 0, t.n_ops, NULL, everything, 7, 2, 4, 64, &a, &all, &err), &err);
     CU_ASSERT(p.total_bytes <= all.total_bytes / 3); /* a chain of two live values and one new one */
     arena_free(&a);
     tape_close(&t);
