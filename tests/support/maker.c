@@ -81,6 +81,7 @@ maker_bytes maker_gguf_close(maker_gguf *g) {
 }
 
 void maker_write(const char *path, const void *data, size_t bytes) {
+    remove(path); /* a file that is replaced in place may be flushed to the disk each time */
     FILE *f = fopen(path, "wb");
     if (!f || fwrite(data, 1, bytes, f) != bytes || fclose(f) != 0) exit(2);
 }
