@@ -7,7 +7,16 @@
  * Numbers are q * scale (+ minimum): integers q of `bits` bits less `offset`, float32 scales (1 or 2 a block: for 32 or
  * for 16 numbers each) and float32 minimums where the format has them. Every file format maps to a layout without loss;
  * formats without a layout of their own are re-coded to 8 bits. glsl/layouts/ holds the same meaning in GLSL; the op
- * suite compares both with format_table. Numerics: q * scale is exact in float32; with a minimum one rounding more. */
+ * suite compares both with format_table. Numerics: q * scale is exact in float32; with a minimum one rounding more.
+ *
+ * Inside a block's words, lowest bits first (j = 0..3, k = 0..7):
+ *     F32, F16, BF16   the numbers in order
+ *     8 bits           plane 0: byte k % 4 of word 2 j + k / 4 is number 8 j + k
+ *     4, 5, 6 bits     plane 0: nibble k of word j holds the low four bits of number 8 j + k
+ *     5 bits           plane 1: bit 4 k + j is the fifth bit of number 8 j + k
+ *     6 bits           plane 1: bits 4 k + 2 (j % 2) and one up of word j / 2 are bits 4 and 5 of number 8 j + k
+ *     then             a plane of scales, and one of minimums, where there are any
+ * Integers are stored as q + offset, the offset being 8, 16, 32, 128 for 4, 5, 6, 8 bits; none for Q4M and Q5M. */
 #ifndef BACKENDS_GLES_LAYOUTS_H
 #define BACKENDS_GLES_LAYOUTS_H
 
@@ -44,14 +53,15 @@ gles_layout_id gles_layout_of(format_id f);
 static inline uint32_t gles_blocks(int cols) {
     return ((uint32_t)cols + GLES_BLOCK - 1) / GLES_BLOCK;
 }
-/* Bytes of a slice; every plane is padded to 16 bytes. */
+/* Bytes of a slice, every plane padded to 16; SIZE_MAX where that does not fit. */
 size_t gles_slice_bytes(gles_layout_id id, int rows, int cols);
 /* First word of plane p of a slice of n blocks. */
 size_t gles_plane_start(gles_layout_id id, int plane, size_t n);
 
-/* Re-codes canonical rows [first, first + n_rows) of a view (rotary order and w - 1 undone: w - 1 only in F32, F16 and
- * BF16 views, which then become GLES_F32) into planes[p], laid out as a slice of n_rows rows of its own. Safe to call
- * from several threads on disjoint destinations; allocates nothing. */
+/* Re-codes canonical rows [first, first + n_rows) of a view into planes[p], laid out as a slice of n_rows rows of its
+ * own; the padding behind a plane is left alone. `id` is gles_layout_of the view's format, or GLES_F32, which any view
+ * may become and which a view that is stored as w - 1, or a vector in rotary order, must become.
+ * Safe to call from several threads on disjoint destinations; allocates nothing. */
 void gles_layout_pack(gles_layout_id id, const backend_view *view, int first, int n_rows, uint32_t *const *planes);
 
 #endif
