@@ -188,6 +188,16 @@ static void rules_spm(void) {
     CHECK_RULES(&m, {"a", 0, "4"}, {" a", 0, "7"}, {"ab", ENDS, "1 6 2"}, {"", ENDS, "1 2"});
     m.flags[2].key = "add_bos_token";
     CHECK_RULES(&m, {"b", ENDS, "5 2"});
+    m = spm; /* merging leads to no control token, though there is "<s" to make it of */
+    m.tokens[11].text = "<s";
+    m.tokens[11].type = NORMAL;
+    CHECK_RULES(&m, {"<s>", 0, "3 11 0"});
+    m = spm; /* tokens that go on after a space: "b_" and "b_a" */
+    m.tokens[11].text = "b\xE2\x96\x81";
+    m.tokens[12].text = "b\xE2\x96\x81"
+                        "a";
+    m.tokens[11].type = m.tokens[12].type = NORMAL;
+    CHECK_RULES(&m, {"b a", 0, "3 12"});
     m = spm; /* bytes for "c" (0x63), none for the rest */
     m.tokens[11].text = "<0x63>";
     m.tokens[11].type = BYTE;
