@@ -1,8 +1,8 @@
 /* Shader programs: glsl/NAME.comp composed with its #includes and the #defines of a variant, compiled once, kept in
  * memory for the life of the device and on disk between runs.
  *
- * The disk cache lies in $GLINT_CACHE_DIR, else $XDG_CACHE_HOME/glint, else ~/.cache/glint; a file a program, named by a
- * hash of vendor, renderer, version and composed source, which it also holds inside and checks on loading. A stale or
+ * The disk cache lies in $GLINT_CACHE_DIR, else $XDG_CACHE_HOME/glint, else ~/.cache/glint; a file a program, named by
+ * a hash of vendor, renderer, version and composed source, which it also holds inside and checks on loading. A stale or
  * damaged file is rebuilt, with one line of notice for the log; a folder that cannot be written only costs a warning.
  * Files appear under their name only when complete. */
 #ifndef BACKENDS_GLES_PROGRAMS_H
@@ -28,6 +28,9 @@ extern const gles_source gles_sources[];
 
 /* The context must be current in all calls. */
 glint_status gles_programs_open(gles_context *c, gles_programs **out, glint_error *err);
+/* The same over other sources, for tests. `sources` must outlive the programs. */
+glint_status gles_programs_open_from(gles_context *c, const gles_source *sources, gles_programs **out,
+                                     glint_error *err);
 void gles_programs_close(gles_programs **p);
 
 /* The GL program of glsl/NAME.comp with these #defines (a variant is looked up first: cheap, but not for a step). The

@@ -1,0 +1,165 @@
+/* The table of programs: composing, compiling and linking what is not there yet. */
+#include "backends/gles/compose.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/arena.h"
+
+typedef struct program_row {
+    struct program_row *next;
+    const char *key; /* name and defines */
+    GLuint id;
+} program_row;
+
+struct gles_programs {
+    gles_context *c;
+    const gles_source *sources;
+    arena memory;
+    program_row *rows;
+    int compiled, loaded;
+};
+
+glint_status gles_programs_open(gles_context *c, gles_programs **out, glint_error *err) {
+    return gles_programs_open_from(c, gles_sources, out, err);
+}
+
+glint_status gles_programs_open_from(gles_context *c, const gles_source *sources, gles_programs **out,
+                                     glint_error *err) {
+    gles_programs *p = calloc(1, sizeof *p);
+    if (!p) return base_fail(err, GLINT_INTERNAL, "out of memory for programs");
+    p->c = c;
+    p->sources = sources;
+    *out = p;
+    return GLINT_OK;
+}
+
+void gles_programs_close(gles_programs **p) {
+    if (!p || !*p) return;
+    for (program_row *r = (*p)->rows; r; r = r->next) (*p)->c->gl.DeleteProgram(r->id);
+    arena_free(&(*p)->memory);
+    free(*p);
+    *p = NULL;
+}
+
+const char *gles_programs_notice(const gles_programs *p) {
+    (void)p;
+    return NULL;
+}
+
+void gles_programs_count(const gles_programs *p, int *compiled, int *loaded) {
+    *compiled = p->compiled;
+    *loaded = p->loaded;
+}
+
+/* ---- Compiling ---- */
+
+enum { LOG_BYTES = 4096 };
+
+static glint_status refused(const gles_programs *p, const gles_composed *source, const char *what, const char *log,
+                            glint_error *err) {
+    char line[256];
+    gles_log_line(source, log, line, sizeof line);
+    return base_fail(err, GLINT_DEVICE, "%s: shader %s does not %s: %s", p->c->renderer, source->files[1], what, line);
+}
+
+static glint_status compile(gles_programs *p, const gles_composed *source, GLuint *out, glint_error *err) {
+    const gles_gl *gl = &p->c->gl;
+    GLint ok = 0, bytes = (GLint)source->bytes;
+    GLuint shader = gl->CreateShader(GL_COMPUTE_SHADER);
+    if (!shader) return gles_check(p->c, "creating a shader", err);
+    gl->ShaderSource(shader, 1, (const GLchar *const *)&source->text, &bytes);
+    gl->CompileShader(shader);
+    gl->GetShaderiv(shader, GL_COMPILE_STATUS, &ok);
+    if (ok) {
+        *out = shader;
+        return GLINT_OK;
+    }
+    char log[LOG_BYTES] = "";
+    gl->GetShaderInfoLog(shader, sizeof log, NULL, log);
+    gl->DeleteShader(shader);
+    return refused(p, source, "compile", log, err);
+}
+
+static glint_status link(gles_programs *p, const gles_composed *source, GLuint shader, GLuint *out, glint_error *err) {
+    const gles_gl *gl = &p->c->gl;
+    GLint ok = 0;
+    GLuint program = gl->CreateProgram();
+    if (!program) return gles_check(p->c, "creating a program", err);
+    gl->AttachShader(program, shader);
+    gl->ProgramParameteri(program, GL_PROGRAM_BINARY_RETRIEVABLE_HINT, GL_TRUE);
+    gl->LinkProgram(program);
+    gl->GetProgramiv(program, GL_LINK_STATUS, &ok);
+    if (ok) {
+        *out = program;
+        return GLINT_OK;
+    }
+    char log[LOG_BYTES] = "";
+    gl->GetProgramInfoLog(program, sizeof log, NULL, log);
+    gl->DeleteProgram(program);
+    return refused(p, source, "link", log, err);
+}
+
+static glint_status build(gles_programs *p, const gles_composed *source, GLuint *out, glint_error *err) {
+    GLuint shader;
+    glint_status s = compile(p, source, &shader, err);
+    if (s) return s;
+    s = link(p, source, shader, out, err);
+    p->c->gl.DeleteShader(shader);
+    if (!s) p->compiled++;
+    return s;
+}
+
+/* ---- The table ---- */
+
+static char *key_of(const char *name, const gles_define *defines, int n) {
+    char *key = NULL;
+    size_t bytes;
+    FILE *f = open_memstream(&key, &bytes);
+    if (!f) return NULL;
+    fputs(name, f);
+    for (int i = 0; i < n; i++) {
+        const gles_define *d = &defines[i];
+        if (d->text)
+            fprintf(f, " %s=%s", d->name, d->text);
+        else
+            fprintf(f, " %s=%lld", d->name, (long long)d->value);
+    }
+    if (fclose(f) == 0) return key;
+    free(key);
+    return NULL;
+}
+
+static glint_status add_program(gles_programs *p, const char *key, const char *name, const gles_define *defines, int n,
+                                GLuint *out, glint_error *err) {
+    gles_composed source;
+    program_row *row = arena_array(&p->memory, 1, sizeof *row);
+    const char *kept = arena_text(&p->memory, key, strlen(key));
+    if (!row || !kept) return base_fail(err, GLINT_INTERNAL, "%s: out of memory", name);
+    glint_status s = gles_compose(p->sources, name, defines, n, &source, err);
+    if (s) return s;
+    s = build(p, &source, &row->id, err);
+    gles_composed_free(&source);
+    if (s) return s;
+    row->key = kept;
+    row->next = p->rows;
+    p->rows = row;
+    *out = row->id;
+    return GLINT_OK;
+}
+
+glint_status gles_program_get(gles_programs *p, const char *name, const gles_define *defines, int n, GLuint *out,
+                              glint_error *err) {
+    char *key = key_of(name, defines, n);
+    if (!key) return base_fail(err, GLINT_INTERNAL, "%s: out of memory", name);
+    const program_row *row = p->rows;
+    while (row && strcmp(row->key, key) != 0) row = row->next;
+    glint_status s = GLINT_OK;
+    if (row)
+        *out = row->id;
+    else
+        s = add_program(p, key, name, defines, n, out, err);
+    free(key);
+    return s;
+}
