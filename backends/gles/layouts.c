@@ -171,11 +171,11 @@ static uint64_t stored(const gles_numbers *x, int j, int offset) {
     return (q ^ each(128)) - each(128 - (unsigned)offset);
 }
 
-static void put_floats_of_block(const slice *s, int plane, size_t b, const float *x, int n) {
+static void put_scales(const slice *s, int plane, size_t b, const float *x, int n) {
     for (int i = 0; i < n; i++) memcpy(unit_at(s, plane, i, b), &x[i], sizeof *x);
 }
 
-/* The bits of 5 and 6 above the low four are packed as those are, then two or four words of them interleaved in one. */
+/* The bits of 5 and 6 above the low four are packed as those are; then four (5) or two (6) such words make one. */
 static void put_block(const slice *s, size_t b, const gles_numbers *x) {
     const struct coding *c = &codings[s->id];
     int high_bits = c->bits - 4, plane = 1;
@@ -195,8 +195,8 @@ static void put_block(const slice *s, size_t b, const gles_numbers *x) {
         for (int i = 0; i < high_bits; i++) *unit_at(s, 1, i, b) = high[i];
         if (high_bits) plane++;
     }
-    put_floats_of_block(s, plane, b, x->scale, c->scales);
-    put_floats_of_block(s, plane + 1, b, x->min, c->mins);
+    put_scales(s, plane, b, x->scale, c->scales);
+    put_scales(s, plane + 1, b, x->min, c->mins);
 }
 
 static void put_row(const slice *s, size_t b, const backend_view *v, const unsigned char *row) {

@@ -8,7 +8,7 @@
 
 /* ---- Blocks of 32 ---- */
 
-static void nibbles(const uint8_t qs[16], int offset, int8_t q[32]) {
+static void nibbles(const uint8_t qs[restrict 16], int offset, int8_t q[restrict 32]) {
     for (int i = 0; i < 16; i++) {
         q[i] = (int8_t)((qs[i] & 15) - offset);
         q[i + 16] = (int8_t)((qs[i] >> 4) - offset);
@@ -22,7 +22,7 @@ static uint64_t fifth_bits(uint8_t bits) {
     return (one_each + UINT64_C(0x7F7F7F7F7F7F7F7F)) >> 3 & UINT64_C(0x1010101010101010);
 }
 
-static void five_bits(const uint8_t qs[16], const uint8_t qh[4], int offset, int8_t q[32]) {
+static void five_bits(const uint8_t qs[restrict 16], const uint8_t qh[4], int offset, int8_t q[restrict 32]) {
     uint8_t high[32];
     for (int j = 0; j < 4; j++) {
         uint64_t eight = fifth_bits(qh[j]);

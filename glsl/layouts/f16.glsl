@@ -7,9 +7,9 @@
 // two exactly below 2^-14, where halves are subnormal, so no comparison is needed; and no float here is subnormal.
 vec4 block_quad(uvec2 w) {
     uvec4 h = uvec4(w.x << 13u, w.x >> 3u, w.y << 13u, w.y >> 3u) & 0x0FFFE000u;
-    uvec4 sign = uvec4(w.x << 16u, w.x, w.y << 16u, w.y) & 0x80000000u;
+    uvec4 signs = uvec4(w.x << 16u, w.x, w.y << 16u, w.y) & 0x80000000u;
     vec4 x = uintBitsToFloat(h + 0x38000000u);
-    return uintBitsToFloat(floatBitsToUint(min(x, x * 2.0 - 0.00006103515625)) | sign);
+    return uintBitsToFloat(floatBitsToUint(min(x, x * 2.0 - 0.00006103515625)) | signs);
 }
 
 void block_quads(block k, out vec4 q[8]) {

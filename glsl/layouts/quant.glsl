@@ -71,8 +71,8 @@ const float BLOCK_OFFSET = float(QUANT_OFFSET);
 vec4 block_quad(uint w) {
     uint v = w >> 16u;
     uvec4 t = (uvec4(w, w, v, v) & uvec4(0xFFu, 0xFF00u, 0xFFu, 0xFF00u)) | BLOCK_2_23;
-    const vec2 place = vec2(1.0, 0.00390625);
-    return uintBitsToFloat(t) * place.xyxy - (vec4(8388608.0, 32768.0, 8388608.0, 32768.0) + BLOCK_OFFSET);
+    const vec2 unit = vec2(1.0, 0.00390625);
+    return uintBitsToFloat(t) * unit.xyxy - (vec4(8388608.0, 32768.0, 8388608.0, 32768.0) + BLOCK_OFFSET);
 }
 
 void block_quads(block k, out vec4 q[8]) {
