@@ -4,8 +4,9 @@
 // The including snippet defines QUANT_BITS (4, 5, 6, 8), QUANT_OFFSET (what is stored is q + QUANT_OFFSET), QUANT_SCALES
 // (1 or 2, and as many minimums) and BLOCK_HAS_MIN.
 //
-// From stored bits to float without shifts or conversions: a field at bit p, OR-ed under the exponent of 2^23, is the
+// From stored bits to float without a shift and a conversion for each: a field at bit p, OR-ed under the exponent of 2^23, is the
 // float 2^23 + field * 2^p. Times 2^-p, less 2^(23 - p) + offset, it is q, and every step is exact, fused or not.
+
 struct block {
 #if QUANT_BITS == 8
     uvec4 low, low2;
