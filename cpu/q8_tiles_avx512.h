@@ -37,26 +37,32 @@ Q8_INLINE void q8_turn(const void *rows, size_t stride, __m512i out[4]) {
     out[3] = _mm512_unpackhi_epi64(b, d);
 }
 
+Q8_INLINE void q8_turn_floats(const void *rows, size_t stride, __m512 out[4]) {
+    __m512i t[4];
+    q8_turn(rows, stride, t);
+    for (int b = 0; b < 4; b++) out[b] = _mm512_castsi512_ps(t[b]);
+}
+
+/* Eight signed bytes of each row, one for each half block. */
+Q8_INLINE void q8_turn_subs(const void *rows, size_t stride, __m512i out[4][2]) {
+    __m512i t[4];
+    q8_turn(rows, stride, t);
+    for (int b = 0; b < 4; b++)
+        for (int h = 0; h < 2; h++)
+            out[b][h] = _mm512_srai_epi32(_mm512_slli_epi32(t[b / 2], 24 - 16 * (b % 2) - 8 * h), 24);
+}
+
 /* Unpacks quad `quad` (0 or 1) of 16 rows into a panel: groups[r] is the group of row r that holds it. */
 Q8_INLINE void q8_pack_quad(q8_format f, const uint8_t *const groups[Q8_PANEL], int part, int quad, q8_panel *out) {
     q8_quad w[Q8_PANEL];
-    for (int r = 0; r < Q8_PANEL; r++) f.read(groups[r], part, &w[r]);
+    for (int r = 0; r < Q8_PANEL; r++) q8_read(f, groups[r], part, &w[r]);
     for (int b = 0; b < 4; b++)
-        for (int h = 0; h < 2; h++) q8_turn((const char *)&w[0].u[b] + 16 * h, sizeof *w, &out->u[4 * quad + b][4 * h]);
-    __m512i t[4];
-    q8_turn(&w[0].scale, sizeof *w, t);
-    for (int b = 0; b < 4; b++) out->scale[4 * quad + b] = _mm512_castsi512_ps(t[b]);
-    if (f.mins) {
-        q8_turn(&w[0].min, sizeof *w, t);
-        for (int b = 0; b < 4; b++) out->min[4 * quad + b] = _mm512_castsi512_ps(t[b]);
-    }
-    for (int h = 0; f.subs && h < 2; h++) {
-        q8_turn((const char *)&w[0].sub + 16 * h, sizeof *w, t);
-        for (int b = 0; b < 4; b++) out->sub[4 * quad + b][h] = t[b];
-        if (!f.mins) continue;
-        q8_turn((const char *)&w[0].sub_min + 16 * h, sizeof *w, t);
-        for (int b = 0; b < 4; b++) out->sub_min[4 * quad + b][h] = t[b];
-    }
+        for (int h = 0; h < 2; h++)
+            q8_turn((const char *)w[0].u + 32 * b + 16 * h, sizeof *w, &out->u[4 * quad + b][4 * h]);
+    q8_turn_floats(&w[0].s.scale, sizeof *w, out->scale + 4 * quad);
+    if (f.mins) q8_turn_floats(&w[0].s.min, sizeof *w, out->min + 4 * quad);
+    if (f.subs) q8_turn_subs(&w[0].s.sub, sizeof *w, out->sub + 4 * quad);
+    if (f.subs && f.mins) q8_turn_subs(&w[0].s.sub_min, sizeof *w, out->sub_min + 4 * quad);
 }
 
 /* Unpacks `blocks` blocks of 16 rows from column `first_block` * 32 on. Rows past the last one repeat it. */
@@ -86,7 +92,8 @@ Q8_INLINE void q8_pack(q8_format f, const uint8_t *w, size_t row_bytes, int n_ro
  * - offset (where a format with scales for 16 has an offset, times that too). */
 Q8_INLINE void q8_chunk_sums(q8_format f, const int8_t *q, int blocks, int32_t out[2 * Q8_BLOCKS]) {
     for (int b = 0; b < blocks; b++) {
-        __m256i v = _mm256_dpbusd_epi32(_mm256_setzero_si256(), _mm256_set1_epi8(1), q8_load(q + 32 * b));
+        __m256i v = _mm256_dpbusd_epi32(_mm256_setzero_si256(), _mm256_set1_epi8(1),
+                                        _mm256_loadu_si256((const __m256i *)(q + 32 * b)));
         __m128i t = _mm_hadd_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
         t = _mm_hadd_epi32(t, t);
         int first = _mm_cvtsi128_si32(t), second = _mm_extract_epi32(t, 1), factor = f.offset ? -f.offset : 1;
