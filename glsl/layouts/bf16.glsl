@@ -2,7 +2,9 @@
 #define FLOAT_UNITS 4
 #include "layouts/float.glsl"
 
-vec4 block_quad(uvec2 w) { return uintBitsToFloat(uvec4(w.x << 16u, w.x & 0xFFFF0000u, w.y << 16u, w.y & 0xFFFF0000u)); }
+vec4 block_quad(uvec2 w) {
+    return uintBitsToFloat(uvec4(w.x << 16u, w.x & 0xFFFF0000u, w.y << 16u, w.y & 0xFFFF0000u));
+}
 
 void block_quads(block k, out vec4 q[8]) {
     for (uint i = 0u; i < 4u; i++) {

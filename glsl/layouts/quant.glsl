@@ -1,11 +1,12 @@
-// Blocks of 32 integers with scales, and minimums where BLOCK_HAS_MIN: value = q * scale + minimum. The planes are those
-// of backends/gles/layouts.h, which also says where inside the words a number lies.
+// Blocks of 32 integers with scales, and minimums where BLOCK_HAS_MIN: value = q * scale + minimum. The planes are
+// those of backends/gles/layouts.h, which also says where inside the words a number lies.
 //
-// The including snippet defines QUANT_BITS (4, 5, 6, 8), QUANT_OFFSET (what is stored is q + QUANT_OFFSET), QUANT_SCALES
-// (1 or 2, and as many minimums) and BLOCK_HAS_MIN.
+// The including snippet defines QUANT_BITS (4, 5, 6, 8), QUANT_OFFSET (what is stored is q + QUANT_OFFSET),
+// QUANT_SCALES (1 or 2, and as many minimums) and BLOCK_HAS_MIN.
 //
-// From stored bits to float without a shift and a conversion for each: a field at bit p, OR-ed under the exponent of 2^23, is the
-// float 2^23 + field * 2^p. Times 2^-p, less 2^(23 - p) + offset, it is q, and every step is exact, fused or not.
+// From stored bits to float without a shift and a conversion for each: a field at bit p, OR-ed under the exponent of
+// 2^23, is the float 2^23 + field * 2^p. Times 2^-p, less 2^(23 - p) + offset, it is q; every step is exact, fused or
+// not.
 
 struct block {
 #if QUANT_BITS == 8
