@@ -85,11 +85,11 @@ static const gles_source *find_source(const gles_source *sources, words name) {
     return NULL;
 }
 
-/* 0: not put in yet. */
+/* -1: not put in yet. */
 static int file_number(const gles_composed *c, const char *name) {
-    for (int i = 1; i < c->n_files; i++)
+    for (int i = 0; i < c->n_files; i++)
         if (c->files[i] == name) return i;
-    return 0;
+    return -1;
 }
 
 /* ---- Files ---- */
@@ -106,15 +106,15 @@ static glint_status put_include(composer *k, words w, int number, int line, int 
     if (!s)
         return base_fail(err, GLINT_INTERNAL, "%s:%d: there is no shader file \"%.*s\"", from, line, name.n, name.at);
     int seen = file_number(k->out, s->name);
-    if (seen && k->open[seen])
+    if (seen >= 0 && k->open[seen])
         return base_fail(err, GLINT_INTERNAL, "%s:%d: including \"%s\" makes a cycle", from, line, s->name);
-    if (seen) {
+    if (seen >= 0) {
         fputc('\n', k->stream);
         return GLINT_OK;
     }
     if (depth == GLES_MAX_DEPTH || k->out->n_files == GLES_MAX_FILES)
         return base_fail(err, GLINT_INTERNAL, "%s:%d: including \"%s\" is one too many (%d levels, %d files)", from,
-                         line, s->name, GLES_MAX_DEPTH, GLES_MAX_FILES - 1);
+                         line, s->name, GLES_MAX_DEPTH, GLES_MAX_FILES);
     glint_status status = put_file(k, s, depth + 1, err);
     if (!status) fprintf(k->stream, "#line %d %d\n", line + 1, number);
     return status;
@@ -144,7 +144,7 @@ static glint_status put_file(composer *k, const gles_source *s, int depth, glint
 
 glint_status gles_compose(const gles_source *sources, const char *name, const gles_define *defines, int n,
                           gles_composed *out, glint_error *err) {
-    gles_composed c = {.files = {"preamble"}, .n_files = 1};
+    gles_composed c = {0};
     const gles_source *s = find_source(sources, (words){name, (int)strlen(name)});
     if (!s) return base_fail(err, GLINT_INTERNAL, "there is no shader file \"%s\"", name);
     composer k = {.sources = sources, .defines = defines, .n_defines = n, .out = &c};
@@ -190,7 +190,7 @@ static words error_line(const char *log) {
     return first;
 }
 
-/* Drivers write a place as "1:12(5):", "1(12) :" or "ERROR: 1:12:": the number of the file is the first number that is
+/* Drivers write a place as "0:12(5):", "0(12) :" or "ERROR: 0:12:": the number of the file is the first number that is
  * followed by : or ( and a digit. */
 void gles_log_line(const gles_composed *c, const char *log, char *out, size_t room) {
     words line = error_line(log);

@@ -6,7 +6,8 @@
 
 enum { GLES_MAX_FILES = 16, GLES_MAX_DEPTH = 8 };
 
-/* The files are numbered from 1 in the order of their first line, as #line tells the compiler; 0 is the preamble. */
+/* The files are numbered in the order of their first line, as #line tells the compiler. File 0 is the shader itself,
+ * because compilers (Mesa's) say 0 where they lost the number. */
 typedef struct gles_composed {
     char *text; /* NUL-terminated, owned */
     size_t bytes;

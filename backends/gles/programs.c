@@ -1,11 +1,9 @@
 /* The table of programs: composing, compiling and linking what is not there yet. */
-#include "backends/gles/compose.h"
+#include "backends/gles/program_cache.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "core/base/arena.h"
 
 typedef struct program_row {
     struct program_row *next;
@@ -16,6 +14,7 @@ typedef struct program_row {
 struct gles_programs {
     gles_context *c;
     const gles_source *sources;
+    gles_program_cache cache;
     arena memory;
     program_row *rows;
     int compiled, loaded;
@@ -31,6 +30,7 @@ glint_status gles_programs_open_from(gles_context *c, const gles_source *sources
     if (!p) return base_fail(err, GLINT_INTERNAL, "out of memory for programs");
     p->c = c;
     p->sources = sources;
+    gles_program_cache_open(c, &p->cache);
     *out = p;
     return GLINT_OK;
 }
@@ -38,14 +38,14 @@ glint_status gles_programs_open_from(gles_context *c, const gles_source *sources
 void gles_programs_close(gles_programs **p) {
     if (!p || !*p) return;
     for (program_row *r = (*p)->rows; r; r = r->next) (*p)->c->gl.DeleteProgram(r->id);
+    gles_program_cache_close(&(*p)->cache);
     arena_free(&(*p)->memory);
     free(*p);
     *p = NULL;
 }
 
 const char *gles_programs_notice(const gles_programs *p) {
-    (void)p;
-    return NULL;
+    return p->cache.notice[0] ? p->cache.notice : NULL;
 }
 
 void gles_programs_count(const gles_programs *p, int *compiled, int *loaded) {
@@ -61,10 +61,10 @@ static glint_status refused(const gles_programs *p, const gles_composed *source,
                             glint_error *err) {
     char line[256];
     gles_log_line(source, log, line, sizeof line);
-    return base_fail(err, GLINT_DEVICE, "%s: shader %s does not %s: %s", p->c->renderer, source->files[1], what, line);
+    return base_fail(err, GLINT_DEVICE, "%s: shader %s does not %s: %s", p->c->renderer, source->files[0], what, line);
 }
 
-static glint_status compile(gles_programs *p, const gles_composed *source, GLuint *out, glint_error *err) {
+static glint_status compile_shader(gles_programs *p, const gles_composed *source, GLuint *out, glint_error *err) {
     const gles_gl *gl = &p->c->gl;
     GLint ok = 0, bytes = (GLint)source->bytes;
     GLuint shader = gl->CreateShader(GL_COMPUTE_SHADER);
@@ -82,7 +82,8 @@ static glint_status compile(gles_programs *p, const gles_composed *source, GLuin
     return refused(p, source, "compile", log, err);
 }
 
-static glint_status link(gles_programs *p, const gles_composed *source, GLuint shader, GLuint *out, glint_error *err) {
+static glint_status link_program(gles_programs *p, const gles_composed *source, GLuint shader, GLuint *out,
+                                 glint_error *err) {
     const gles_gl *gl = &p->c->gl;
     GLint ok = 0;
     GLuint program = gl->CreateProgram();
@@ -103,12 +104,18 @@ static glint_status link(gles_programs *p, const gles_composed *source, GLuint s
 
 static glint_status build(gles_programs *p, const gles_composed *source, GLuint *out, glint_error *err) {
     GLuint shader;
-    glint_status s = compile(p, source, &shader, err);
+    if ((*out = gles_program_cache_load(&p->cache, source))) {
+        p->loaded++;
+        return GLINT_OK;
+    }
+    glint_status s = compile_shader(p, source, &shader, err);
     if (s) return s;
-    s = link(p, source, shader, out, err);
+    s = link_program(p, source, shader, out, err);
     p->c->gl.DeleteShader(shader);
-    if (!s) p->compiled++;
-    return s;
+    if (s) return s;
+    p->compiled++;
+    gles_program_cache_store(&p->cache, source, *out);
+    return GLINT_OK;
 }
 
 /* ---- The table ---- */

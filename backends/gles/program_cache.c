@@ -1,0 +1,180 @@
+#include "backends/gles/program_cache.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/base/file_map.h"
+#include "core/base/size.h"
+
+typedef struct file_head {
+    char magic[8];
+    uint64_t checksum; /* from `format` to the end of the file */
+    uint32_t format, driver_bytes, source_bytes, binary_bytes;
+} file_head;
+_Static_assert(sizeof(file_head) == 32, "no padding: it is written as it is");
+
+static const char file_magic[8] = "glprog1";
+
+/* FNV-1a, http://www.isthe.com/chongo/tech/comp/fnv */
+static const uint64_t hash_start = 0xCBF29CE484222325u;
+
+static uint64_t hash(uint64_t h, const void *data, size_t n) {
+    for (const unsigned char *p = data, *end = p + n; p < end; p++) h = (h ^ *p) * 0x100000001B3u;
+    return h;
+}
+
+/* ---- Folder and names ---- */
+
+const char *gles_cache_folder(arena *memory) {
+    const char *own = getenv("GLINT_CACHE_DIR"), *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    if (own && *own) return arena_printf(memory, "%s", own);
+    if (xdg && *xdg == '/') return arena_printf(memory, "%s/glint", xdg); /* a relative one is invalid, says XDG */
+    return home && *home ? arena_printf(memory, "%s/.cache/glint", home) : NULL;
+}
+
+/* The folder and those above it. Only the last failure counts: file_out_open tells it better. */
+static void make_folders(gles_program_cache *k) {
+    char *path = arena_printf(&k->memory, "%s", k->folder);
+    if (!path) return;
+    for (char *slash = path + 1; (slash = strchr(slash, '/')); slash++) {
+        *slash = 0;
+        mkdir(path, 0700);
+        *slash = '/';
+    }
+    mkdir(path, 0700);
+}
+
+static const char *path_of(gles_program_cache *k, const gles_composed *source) {
+    uint64_t h = hash(hash(hash_start, k->driver, strlen(k->driver)), source->text, source->bytes);
+    return arena_printf(&k->memory, "%s/%016llx.program", k->folder, (unsigned long long)h);
+}
+
+static void notice(gles_program_cache *k, const char *what, const char *why) {
+    if (!k->notice[0]) snprintf(k->notice, sizeof k->notice, "program cache: %s%s", what, why);
+}
+
+void gles_program_cache_open(gles_context *c, gles_program_cache *out) {
+    GLint formats = 0;
+    *out = (gles_program_cache){.c = c, .writes = true};
+    c->gl.GetIntegerv(GL_NUM_PROGRAM_BINARY_FORMATS, &formats);
+    if (formats < 1) return;
+    out->folder = gles_cache_folder(&out->memory);
+    if (out->folder) out->driver = arena_printf(&out->memory, "%s\n%s\n%s\n", c->vendor, c->renderer, c->version);
+}
+
+void gles_program_cache_close(gles_program_cache *k) {
+    arena_free(&k->memory);
+    *k = (gles_program_cache){0};
+}
+
+/* ---- Loading ---- */
+
+static bool same(const unsigned char *at, const char *text, uint32_t n) {
+    return strlen(text) == n && !memcmp(at, text, n);
+}
+
+/* NULL, and where the binary lies; or what is wrong with the file. */
+static const char *check_file(const gles_program_cache *k, const gles_composed *source, const file_map *m,
+                              file_head *head, const unsigned char **binary) {
+    size_t skip = offsetof(file_head, format), bytes = sizeof *head;
+    if (m->bytes < bytes) return " is cut off";
+    memcpy(head, m->data, sizeof *head);
+    if (memcmp(head->magic, file_magic, sizeof file_magic) != 0) return " is no program of this version";
+    if (!size_add(bytes, head->driver_bytes, &bytes) || !size_add(bytes, head->source_bytes, &bytes) ||
+        !size_add(bytes, head->binary_bytes, &bytes) || bytes != m->bytes)
+        return " is cut off";
+    if (hash(hash_start, m->data + skip, m->bytes - skip) != head->checksum) return " is damaged";
+    const unsigned char *at = m->data + sizeof *head;
+    if (!same(at, k->driver, head->driver_bytes)) return " is another driver's";
+    at += head->driver_bytes;
+    if (!same(at, source->text, head->source_bytes)) return " is another shader's";
+    *binary = at + head->source_bytes;
+    return NULL;
+}
+
+/* 0 where the driver refuses; it says so with an error or only with the status. */
+static GLuint program_of(const gles_gl *gl, const file_head *head, const unsigned char *binary) {
+    GLint ok = 0;
+    GLuint program = gl->CreateProgram();
+    gl->ProgramBinary(program, head->format, binary, (GLsizei)head->binary_bytes);
+    bool error = gl->GetError() != GL_NO_ERROR;
+    gl->GetProgramiv(program, GL_LINK_STATUS, &ok);
+    if (ok && !error) return program;
+    gl->DeleteProgram(program);
+    return 0;
+}
+
+GLuint gles_program_cache_load(gles_program_cache *k, const gles_composed *source) {
+    const char *path = k->driver ? path_of(k, source) : NULL, *wrong;
+    const unsigned char *binary;
+    file_map m;
+    file_head head;
+    glint_error err;
+    GLuint program = 0;
+    if (!path || (access(path, F_OK) != 0 && errno == ENOENT)) return 0;
+    if (file_map_open(path, &m, &err)) {
+        notice(k, err.message, "; compiled instead");
+        return 0;
+    }
+    wrong = check_file(k, source, &m, &head, &binary);
+    if (!wrong && !(program = program_of(&k->c->gl, &head, binary))) wrong = " is refused by the driver";
+    file_map_close(&m);
+    if (wrong) {
+        char what[512];
+        snprintf(what, sizeof what, "%s%s", path, wrong);
+        notice(k, what, "; compiled instead and written anew");
+    }
+    return program;
+}
+
+/* ---- Storing ---- */
+
+static glint_status write_file(gles_program_cache *k, const gles_composed *source, const file_head *head,
+                               const void *binary, glint_error *err) {
+    file_out f;
+    const char *path = path_of(k, source);
+    if (!path) return base_fail(err, GLINT_INTERNAL, "out of memory");
+    make_folders(k);
+    glint_status s = file_out_open(path, &f, err);
+    if (s) return s;
+    fwrite(head, sizeof *head, 1, f.stream);
+    fwrite(k->driver, head->driver_bytes, 1, f.stream);
+    fwrite(source->text, head->source_bytes, 1, f.stream);
+    fwrite(binary, head->binary_bytes, 1, f.stream);
+    return file_out_commit(&f, err);
+}
+
+static void store(gles_program_cache *k, const gles_composed *source, uint32_t format, const void *binary,
+                  uint32_t bytes) {
+    file_head head = {.format = format,
+                      .driver_bytes = (uint32_t)strlen(k->driver),
+                      .source_bytes = (uint32_t)source->bytes,
+                      .binary_bytes = bytes};
+    glint_error err;
+    size_t skip = offsetof(file_head, format);
+    memcpy(head.magic, file_magic, sizeof file_magic);
+    uint64_t sum = hash(hash_start, (const char *)&head + skip, sizeof head - skip);
+    sum = hash(sum, k->driver, head.driver_bytes);
+    sum = hash(sum, source->text, head.source_bytes);
+    head.checksum = hash(sum, binary, bytes);
+    if (!write_file(k, source, &head, binary, &err)) return;
+    k->writes = false;
+    notice(k, err.message, "; programs will be compiled again at the next start");
+}
+
+void gles_program_cache_store(gles_program_cache *k, const gles_composed *source, GLuint program) {
+    const gles_gl *gl = &k->c->gl;
+    GLint room = 0;
+    GLsizei bytes = 0;
+    GLenum format = 0;
+    if (!k->driver || !k->writes || source->bytes > UINT32_MAX) return;
+    gl->GetProgramiv(program, GL_PROGRAM_BINARY_LENGTH, &room);
+    void *binary = room > 0 ? malloc((size_t)room) : NULL;
+    if (binary) gl->GetProgramBinary(program, room, &bytes, &format, binary);
+    if (binary && gl->GetError() == GL_NO_ERROR && bytes > 0) store(k, source, format, binary, (uint32_t)bytes);
+    free(binary);
+}
