@@ -326,7 +326,8 @@ static void broken(void) {
     refuse_merge("<|im_end|> <|im_end|>", "merge 1 names a word that is no token");
 }
 
-/* What is odd but harmless: doubled and empty tokens, a merge given twice, an infinite score, no types. */
+/* What is odd but harmless: doubled and empty tokens, a merge given twice, an infinite score, no types, a token that is
+ * half a character. */
 static void odd(void) {
     made m = bpe;
     m.merges[2] = "a b";
@@ -337,7 +338,8 @@ static void odd(void) {
     m = spm;
     m.tokens[6].score = -INFINITY;
     m.tokens[9].text = "";
-    CHECK_RULES(&m, {"aba", SPECIAL, "7 8"}, {"b", SPECIAL, "3 5"});
+    m.tokens[10].text = "\xA9";
+    CHECK_RULES(&m, {"aba", SPECIAL, "7 8"}, {"b", SPECIAL, "3 5"}, {"b\xC3\xA9", SPECIAL, "3 5 0"});
 }
 
 int main(void) {

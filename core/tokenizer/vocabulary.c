@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/base/size.h"
+#include "core/tokenizer/utf8.h"
 
 static uint64_t hash_text(const char *text, size_t bytes) {
     uint64_t h = 0xCBF29CE484222325u; /* FNV-1a */
@@ -153,9 +154,11 @@ static int by_text(const void *pa, const void *pb) {
     return a->id < b->id ? -1 : 1;
 }
 
+/* Text that is not UTF-8 is never looked for: it could match inside a character. */
 static bool is_special(const vocabulary *v, int32_t id) {
-    return v->texts[id].bytes &&
-           (v->types[id] == TOKEN_CONTROL || v->types[id] == TOKEN_UNKNOWN || v->types[id] == TOKEN_USER_DEFINED);
+    container_text text = v->texts[id];
+    bool type = v->types[id] == TOKEN_CONTROL || v->types[id] == TOKEN_UNKNOWN || v->types[id] == TOKEN_USER_DEFINED;
+    return type && text.bytes && utf8_valid(text.data, text.bytes) == text.bytes;
 }
 
 static bool build_specials(vocabulary *v) {

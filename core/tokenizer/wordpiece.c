@@ -44,7 +44,7 @@ static bool is_punctuation(int32_t c) {
     return category >= UTF8PROC_CATEGORY_PC && category <= UTF8PROC_CATEGORY_PO;
 }
 
-/* As the reference implementation has it, from 0x2B920 where the block begins at 0x2B820. */
+/* As in Hugging Face's BertNormalizer, which begins the seventh at 0x2B920 (the Unicode block begins at 0x2B820). */
 static bool is_ideograph(int32_t c) {
     static const struct {
         int32_t first, last;
