@@ -64,11 +64,17 @@ static glint_status refused(const gles_programs *p, const gles_composed *source,
     return base_fail(err, GLINT_DEVICE, "%s: shader %s does not %s: %s", p->c->renderer, source->files[0], what, line);
 }
 
+/* The driver gave nothing out: with its own reason, where it has one. */
+static glint_status no_object(const gles_programs *p, const char *what, glint_error *err) {
+    glint_status s = gles_check(p->c, what, err);
+    return s ? s : base_fail(err, GLINT_DEVICE, "%s: %s failed", p->c->renderer, what);
+}
+
 static glint_status compile_shader(gles_programs *p, const gles_composed *source, GLuint *out, glint_error *err) {
     const gles_gl *gl = &p->c->gl;
     GLint ok = 0, bytes = (GLint)source->bytes;
     GLuint shader = gl->CreateShader(GL_COMPUTE_SHADER);
-    if (!shader) return gles_check(p->c, "creating a shader", err);
+    if (!shader) return no_object(p, "creating a shader", err);
     gl->ShaderSource(shader, 1, (const GLchar *const *)&source->text, &bytes);
     gl->CompileShader(shader);
     gl->GetShaderiv(shader, GL_COMPILE_STATUS, &ok);
@@ -87,7 +93,7 @@ static glint_status link_program(gles_programs *p, const gles_composed *source, 
     const gles_gl *gl = &p->c->gl;
     GLint ok = 0;
     GLuint program = gl->CreateProgram();
-    if (!program) return gles_check(p->c, "creating a program", err);
+    if (!program) return no_object(p, "creating a program", err);
     gl->AttachShader(program, shader);
     gl->ProgramParameteri(program, GL_PROGRAM_BINARY_RETRIEVABLE_HINT, GL_TRUE);
     gl->LinkProgram(program);
