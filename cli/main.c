@@ -1,5 +1,4 @@
 /* glint: finds the subcommand, parses its options, runs it, and turns a status into an exit status. */
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -88,17 +87,9 @@ static glint_status dispatch(int argc, char **argv, const cli_command **command,
     return run_command(*command, argc - 1, argv + 1, err);
 }
 
-/* A standard stream that came closed must not become a file that is opened later: it is taken by /dev/null, opened so
- * that using it still fails. */
-static void hold_standard_streams(void) {
-    for (int fd = 0; fd < 3; fd++)
-        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) != fd) return;
-}
-
 int main(int argc, char **argv) {
     glint_error err = {""};
     const cli_command *command = NULL;
-    hold_standard_streams();
     glint_status status = dispatch(argc, argv, &command, &err);
     if (!status) status = print_flush(&err);
     if (!status) return 0;

@@ -163,6 +163,9 @@ static void test_usage(void) {
     expect_failure(RUN("run", "-p", "a", "-n", "12x"), 2, "'12x' is not a whole number");
     expect_failure(RUN("run", "-p", "a", "-n", ""), 2, "'' is not a whole number");
     expect_failure(RUN("run", "-p", "a", "-n", " 1"), 2, "is not a whole number");
+    expect_failure(RUN("run", "-p", "a", "-n", "1-2"), 2, "'1-2' is not a whole number");
+    expect_failure(RUN("run", "-p", "a", "-n", "1\n2"), 2, "'1?2' is not a whole number");
+    expect_failure(RUN("run", "-p", "a", "--temp", "1-2"), 2, "'1-2' is not a number");
     expect_failure(RUN("run", "-p", "a", "-n", "99999999999999999999"), 2, "is not between");
     expect_failure(RUN("run", "-p", "a", "-t", "-1"), 2, "is not between");
     expect_failure(RUN("run", "-p", "a", "--temp", "hot"), 2, "'hot' is not a number");
@@ -325,7 +328,8 @@ static pid_t start_blocked(int pipe_ends[2], FILE *err) {
     }
     CU_ASSERT_EQUAL(c, '\n');
     while (read(pipe_ends[0], &c, 1) == 1 && c != '\n') {
-    } /* the first token: the handler is in place */
+    }               /* the first token: the handler is in place */
+    usleep(100000); /* the next token does not fit the pipe */
     return pid;
 }
 
@@ -353,8 +357,9 @@ static void test_interrupt_twice(void) {
     kill(pid, SIGINT);
     usleep(50000); /* two signals at once may arrive as one */
     kill(pid, SIGINT);
+    usleep(50000);
+    close(ends[0]); /* if it still runs, this ends it otherwise */
     CU_ASSERT_EQUAL(finish(pid), 128 + SIGINT);
-    close(ends[0]);
     fclose(err);
 }
 
