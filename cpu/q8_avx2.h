@@ -157,7 +157,7 @@ Q8_INLINE __m128 q8_tile(q8_format f, const uint8_t *const first_groups[], int r
     int block = 0, blocks = cols / 32;
     for (; block + 4 * f.parts <= blocks; block += 4 * f.parts) {
         if (rows == Q8_ROWS)
-            q8_prefetch(first_groups[0], ahead + Q8_ROWS * (size_t)(w[0] - first_groups[0]), Q8_ROWS * f.group_bytes);
+            q8_prefetch(first_groups[0], Q8_ROWS * (size_t)(w[0] - first_groups[0]), ahead, Q8_ROWS * f.group_bytes);
         for (int part = 0; part < f.parts; part++) {
             int b = block + 4 * part;
             q8_quad wq;

@@ -156,7 +156,7 @@ Q8_INLINE __m128 q8_line(q8_format f, const uint8_t *const rows[Q8_ROWS], int co
     for (int r = 0; r < Q8_ROWS; r++) w[r] = rows[r];
     int block = 0, blocks = cols / 32;
     for (; block + 4 * f.parts <= blocks; block += 4 * f.parts) {
-        q8_prefetch(rows[0], ahead + Q8_ROWS * (size_t)(w[0] - rows[0]), Q8_ROWS * f.group_bytes);
+        q8_prefetch(rows[0], Q8_ROWS * (size_t)(w[0] - rows[0]), ahead, Q8_ROWS * f.group_bytes);
         acc = q8_add_part(f, w, 0, x, block, acc);
         if (f.parts == 2) acc = q8_add_part(f, w, 1, x, block + 4, acc);
         for (int r = 0; r < Q8_ROWS; r++) w[r] += f.group_bytes;

@@ -187,19 +187,24 @@ typedef struct q8_format {
 /* ---- Memory ----
  *
  * Four short rows side by side are no stream that the processor would fetch ahead. So it is shown one: the rows that
- * come later, from the first byte to the last, into the second-level cache. (Measured: 5 to 7 GB/s without, 16 to 27
- * with.) */
+ * come later, from the first byte to the last. (Measured: 5 to 10 GB/s without, 14 to 27 with.) The next four rows go
+ * to the first-level cache where they are small, more of them to the second-level cache otherwise. */
 
-/* How far ahead: whole stretches of `stretch` bytes, about 8 KiB. */
+enum { Q8_NEAR_BYTES = 4096, Q8_FAR_BYTES = 8192 };
+
+/* How far ahead: whole stretches of `stretch` bytes. */
 Q8_INLINE size_t q8_ahead(size_t stretch) {
-    const size_t wanted = 8192;
-    return (wanted + stretch - 1) / stretch * stretch;
+    return stretch <= Q8_NEAR_BYTES ? stretch : (Q8_FAR_BYTES + stretch - 1) / stretch * stretch;
 }
 
-/* May reach past the end of the weights: a prefetch never faults. */
-Q8_INLINE void q8_prefetch(const uint8_t *base, size_t offset, int bytes) {
-    for (int line = 0; line < bytes; line += 64)
-        _mm_prefetch((const char *)((uintptr_t)base + offset + (size_t)line), _MM_HINT_T1);
+/* Fetches `bytes` bytes `offset + ahead` after `base`. May reach past the end of the weights: a prefetch never faults.
+ */
+Q8_INLINE void q8_prefetch(const uint8_t *base, size_t offset, size_t ahead, int bytes) {
+    const char *from = (const char *)((uintptr_t)base + offset + ahead);
+    if (ahead <= Q8_NEAR_BYTES)
+        for (int line = 0; line < bytes; line += 64) _mm_prefetch(from + line, _MM_HINT_T0);
+    else
+        for (int line = 0; line < bytes; line += 64) _mm_prefetch(from + line, _MM_HINT_T1);
 }
 
 #endif

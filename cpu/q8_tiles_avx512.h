@@ -8,7 +8,7 @@ enum {
     Q8_BLOCKS = 8,     /* blocks in them */
     Q8_PANEL = 16,     /* rows of a panel, one a lane */
     Q8_PANELS = 4,     /* panels of a tile */
-    Q8_TILE_X = 32,    /* activation rows that an unpacked tile is used for */
+    Q8_TILE_X = 64,    /* activation rows that an unpacked tile is used for */
     Q8_X = 4           /* activation rows together in a panel's dots */
 };
 

@@ -34,7 +34,7 @@ Q8_INLINE __m512i q8_nibbles(const uint8_t first[16], const uint8_t second[16]) 
 
 /* Adds 16 where the bit of the value is set. */
 Q8_INLINE __m512i q8_fifth_bits(__m512i nibbles, const uint8_t first[4], const uint8_t second[4]) {
-    __mmask64 set = _mm512_kunpackd(_cvtu32_mask32(block_u32(second)), _cvtu32_mask32(block_u32(first)));
+    __mmask64 set = _cvtu64_mask64(block_u32(first) | (uint64_t)block_u32(second) << 32);
     return _mm512_mask_add_epi8(nibbles, set, nibbles, _mm512_set1_epi8(16));
 }
 
