@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 typedef struct composer {
     const gles_source *sources;
@@ -94,6 +95,10 @@ static int file_number(const gles_composed *c, const char *name) {
 
 /* ---- Files ---- */
 
+static void put_place(const composer *k, int file, int line) {
+    fprintf(k->stream, "#line %d\n", (file + 1) * GLES_FILE_LINES + line);
+}
+
 static glint_status put_file(composer *k, const gles_source *s, int depth, glint_error *err);
 
 /* An #include of file `number`, line `line`: the file in its place, and back; an empty line where it is in already. */
@@ -116,7 +121,7 @@ static glint_status put_include(composer *k, words w, int number, int line, int 
         return base_fail(err, GLINT_INTERNAL, "%s:%d: including \"%s\" is one too many (%d levels, %d files)", from,
                          line, s->name, GLES_MAX_DEPTH, GLES_MAX_FILES);
     glint_status status = put_file(k, s, depth + 1, err);
-    if (!status) fprintf(k->stream, "#line %d %d\n", line + 1, number);
+    if (!status) put_place(k, number, line + 1);
     return status;
 }
 
@@ -124,7 +129,7 @@ static glint_status put_file(composer *k, const gles_source *s, int depth, glint
     int number = k->out->n_files++, line = 0;
     k->out->files[number] = s->name;
     k->open[number] = true;
-    fprintf(k->stream, "#line 1 %d\n", number);
+    put_place(k, number, 1);
     for (const char *at = s->text, *end = at + s->bytes; at < end;) {
         const char *newline = memchr(at, '\n', (size_t)(end - at)), *stop = newline ? newline : end;
         words w;
@@ -176,32 +181,38 @@ static bool says_error(const char *at, size_t n) {
 }
 
 static words error_line(const char *log) {
-    words first = {"no reason was given", (int)strlen("no reason was given")};
-    bool any = false;
-    while (*log) {
-        size_t n = strcspn(log, "\r\n");
-        if (n && says_error(log, n)) return (words){log, (int)n};
-        if (n && !any) {
-            first = (words){log, (int)n};
-            any = true;
-        }
-        log += n + strspn(log + n, "\r\n");
+    words first = {NULL, 0};
+    for (size_t n; *log; log += n + (log[n] != 0)) {
+        n = strcspn(log, "\r\n");
+        if (says_error(log, n)) return (words){log, (int)n};
+        if (n && !first.at) first = (words){log, (int)n};
     }
-    return first;
+    static const char none[] = "no reason was given";
+    return first.at ? first : (words){none, sizeof none - 1};
 }
 
-/* Drivers write a place as "0:12(5):", "0(12) :" or "ERROR: 0:12:": the number of the file is the first number that is
- * followed by : or ( and a digit. */
+/* The line number at `at` where it is told as drivers tell it, "0:LINE(5):", "0(LINE) :" or "ERROR: 0:LINE:", and the
+ * rest; 0: no place here. */
+static int line_number(const char *at, const char *end, const char **rest) {
+    const char *p = at;
+    int line = 0;
+    while (p < end && isdigit((unsigned char)*p)) p++;
+    if (p == at || p == end || (*p != ':' && *p != '(')) return 0;
+    bool bracket = *p == '(';
+    for (p++; p < end && isdigit((unsigned char)*p) && line <= (GLES_MAX_FILES + 1) * GLES_FILE_LINES; p++)
+        line = 10 * line + *p - '0';
+    *rest = p + (bracket && p < end && *p == ')');
+    return line;
+}
+
 void gles_log_line(const gles_composed *c, const char *log, char *out, size_t room) {
     words line = error_line(log);
-    for (const char *at = line.at, *end = at + line.n; at < end; at++) {
-        const char *p = at;
-        int number = 0;
-        if (at > line.at && isalnum((unsigned char)at[-1])) continue;
-        while (p < end && isdigit((unsigned char)*p) && number < GLES_MAX_FILES) number = 10 * number + *p++ - '0';
-        if (p == at || p + 1 >= end || (*p != ':' && *p != '(') || !isdigit((unsigned char)p[1])) continue;
-        if (number >= c->n_files) break;
-        snprintf(out, room, "%.*s%s%.*s", (int)(at - line.at), line.at, c->files[number], (int)(end - p), p);
+    const char *end = line.at + line.n, *rest = end;
+    for (const char *at = line.at; at < end; at++) {
+        int number = line_number(at, end, &rest), file = number / GLES_FILE_LINES - 1;
+        if (file < 0 || file >= c->n_files) continue;
+        snprintf(out, room, "%.*s%s:%d%.*s", (int)(at - line.at), line.at, c->files[file], number % GLES_FILE_LINES,
+                 (int)(end - rest), rest);
         return;
     }
     snprintf(out, room, "%.*s", line.n, line.at);

@@ -4,14 +4,14 @@
 
 #include "backends/gles/programs.h"
 
-enum { GLES_MAX_FILES = 16, GLES_MAX_DEPTH = 8 };
+/* #line tells the compiler that line n of file i is line (i + 1) * GLES_FILE_LINES + n: drivers lose the number of a
+ * file that #line could give (Mesa), but not that of a line, of which 16 bits are enough here. */
+enum { GLES_MAX_FILES = 15, GLES_MAX_DEPTH = 8, GLES_FILE_LINES = 4000 };
 
-/* The files are numbered in the order of their first line, as #line tells the compiler. File 0 is the shader itself,
- * because compilers (Mesa's) say 0 where they lost the number. */
 typedef struct gles_composed {
     char *text; /* NUL-terminated, owned */
     size_t bytes;
-    const char *files[GLES_MAX_FILES]; /* borrowed from the sources */
+    const char *files[GLES_MAX_FILES]; /* in the order of their first lines; borrowed from the sources */
     int n_files;
 } gles_composed;
 
@@ -22,7 +22,7 @@ glint_status gles_compose(const gles_source *sources, const char *name, const gl
                           gles_composed *out, glint_error *err);
 void gles_composed_free(gles_composed *c);
 
-/* The first line of a compiler's log that tells of an error, its file number replaced by the file's name. */
+/* The first line of a compiler's log that tells of an error, its place told as file and line. */
 void gles_log_line(const gles_composed *c, const char *log, char *out, size_t room);
 
 #endif
