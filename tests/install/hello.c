@@ -1,6 +1,7 @@
 /* A program outside the source tree: generates a few tokens with the installed library. */
 #include <glint.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 static bool print_token(const glint_generated *token, void *user) {
     const char *text;
@@ -27,5 +28,6 @@ int main(int argc, char **argv) {
     glint_detokenizer_close(&detokenizer);
     glint_session_close(&session);
     glint_model_close(&model);
+    free(ids);
     return (int)s;
 }
