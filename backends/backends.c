@@ -3,9 +3,13 @@
 
 #include <string.h>
 
-extern const backend cpu_backend, ref_backend, null_backend;
+extern const backend gles_backend, cpu_backend, ref_backend, null_backend;
 
-const backend *const backend_table[] = {&cpu_backend, &ref_backend, &null_backend, NULL};
+const backend *const backend_table[] = {
+#if GLINT_GLES
+    &gles_backend,
+#endif
+    &cpu_backend, &ref_backend, &null_backend, NULL};
 
 enum { MAX_DEVICES = 16 };
 

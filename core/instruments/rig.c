@@ -46,7 +46,7 @@ static glint_status compile(rig *g, glint_error *err) {
                                  .weights = g->weights,
                                  .cache = g->cache,
                                  .max_rows = s->max_rows,
-                                 .max_sequences = s->max_rows,
+                                 .max_sequences = s->pages > 0 ? s->pages : 1, /* each has one at least */
                                  .max_outputs = s->max_outputs,
                                  .observed = observed,
                                  .n_observed = tape_inputs(s->tape, s->first_op, s->n_ops, observed)};

@@ -1,0 +1,222 @@
+/* What the files of backends/gles share: the device with its memory, weights, caches and programs. */
+#ifndef BACKENDS_GLES_DEVICE_H
+#define BACKENDS_GLES_DEVICE_H
+
+#include "backends/gles/context.h"
+#include "backends/gles/layouts.h"
+#include "backends/gles/programs.h"
+
+enum { GLES_NONE = -1, GLES_MAX_ARENAS = 256, GLES_OFFSET = 256 /* everything in a buffer begins at a multiple */ };
+
+/* ---- Memory (memory.c) ---- */
+
+/* Buffers that shaders read: never mapped, because drivers would move them to host memory. */
+typedef struct gles_buffer {
+    GLuint id;
+    size_t bytes, used;
+} gles_buffer;
+
+/* Host memory that the driver can copy from: a ring of segments, persistently mapped where EXT_buffer_storage is. */
+enum { GLES_SEGMENTS = 4, GLES_SEGMENT_BYTES = 4 << 20 };
+typedef struct gles_staging {
+    GLuint id;             /* 0: no persistent maps; `memory` is the process's own and goes through sub-data */
+    unsigned char *memory; /* GLES_SEGMENTS segments */
+    GLsync busy[GLES_SEGMENTS];
+    int segment;
+} gles_staging;
+
+struct backend_device {
+    gles_context c;
+    gles_programs *programs;
+    backend_options options;
+    gles_buffer arena[GLES_MAX_ARENAS]; /* weights */
+    int n_arenas;
+    gles_buffer vectors; /* norm weights and biases as floats */
+    gles_staging staging;
+    GLuint readback; /* a buffer that the host maps to read, and its size */
+    size_t readback_bytes;
+    int threads;        /* of a work group: a power of two */
+    int upload_threads; /* that re-code weights */
+};
+
+glint_status gles_memory_open(backend_device *d, glint_error *err);
+void gles_memory_close(backend_device *d);
+/* A zeroed buffer for shaders. */
+glint_status gles_buffer_open(backend_device *d, size_t bytes, gles_buffer *out, glint_error *err);
+/* A small one that gles_send may set again and again. */
+glint_status gles_buffer_open_small(backend_device *d, size_t bytes, gles_buffer *out, glint_error *err);
+void gles_send(backend_device *d, const gles_buffer *to, size_t offset, size_t bytes, const void *in);
+void gles_buffer_close(backend_device *d, gles_buffer *b);
+/* Room for `bytes` (at most a block) in an arena: its number and the first byte. */
+glint_status gles_arena_take(backend_device *d, size_t bytes, int *number, size_t *offset, glint_error *err);
+/* The next segment of the ring, free to be filled; copies out of it; its end. */
+glint_status gles_stage_begin(backend_device *d, unsigned char **out, glint_error *err);
+void gles_stage_copy(backend_device *d, size_t from, const gles_buffer *to, size_t offset, size_t bytes);
+glint_status gles_stage_end(backend_device *d, glint_error *err);
+/* Copies bytes of a buffer to the host, after everything submitted so far. */
+glint_status gles_read(backend_device *d, const gles_buffer *from, size_t offset, size_t bytes, void *out,
+                       glint_error *err);
+/* The same for n rows of `bytes`, `stride` bytes apart, to rows side by side. */
+glint_status gles_read_rows(backend_device *d, const gles_buffer *from, size_t offset, size_t stride, size_t bytes,
+                            size_t n, void *out, glint_error *err);
+glint_status gles_write(backend_device *d, const gles_buffer *to, size_t offset, size_t bytes, const void *in,
+                        glint_error *err);
+
+/* ---- Weights (weights.c) ---- */
+
+/* Rows [first, first + rows) of a weight, whole in one arena. */
+typedef struct gles_slice {
+    int arena;
+    size_t offset; /* bytes */
+    int first, rows;
+} gles_slice;
+
+struct backend_weight {
+    gles_layout_id layout;
+    int rows, cols;
+    int n_slices;
+    gles_slice *slices;
+    int64_t vector; /* float of d->vectors where a one-row weight lies as well; GLES_NONE: it does not */
+};
+
+/* ---- Parameters of a dispatch: glsl/params.glsl, word for word ---- */
+
+typedef struct gles_part {
+    uint32_t weight, n, rows, out, bias;
+} gles_part;
+
+enum { GLES_PARTS = 3 };
+
+typedef struct gles_params {
+    uint32_t in0, in0_stride, in1, in1_stride, out0, out_stride;
+    uint32_t width;
+    uint32_t heads, kv_heads, head_dim, dims;
+    uint32_t parts, blocks, chunk;
+    gles_part part[GLES_PARTS];
+    uint32_t norm, post, first_row;
+    float eps, post_eps, scale;
+    uint32_t sum_out, post_out, norm_out, window, slots, pages, page_words, rope, previous;
+    uint32_t extra[2], padding[2];
+} gles_params;
+_Static_assert(sizeof(gles_params) % 16 == 0, "uniform blocks are multiples of 16 bytes");
+
+typedef struct gles_batch {
+    uint32_t n_rows, n_outputs, outputs_only, padding;
+} gles_batch;
+
+/* ---- Caches (cache.c): a buffer a layer, [page][keys, values][64][kv_heads * head_dim] ---- */
+
+struct backend_cache {
+    backend_device *device;
+    const tape *tape;
+    bool f32;
+    int pages[TAPE_MAX_GROUPS];
+    gles_buffer *layer; /* by tape cache; id 0 outside the range */
+    arena memory;
+};
+
+size_t gles_cache_row_bytes(const backend_cache *c, int cache); /* of one position: keys or values */
+
+/* ---- Programs (program.c, record.c, step.c) ---- */
+
+enum gles_rows { GLES_ROWS, GLES_OUTPUTS };
+
+/* How a dispatch depends on the length of the cache, which is cut into pieces when it is long (step.c). */
+enum gles_pieces {
+    GLES_PIECES_NO,
+    GLES_PIECES_TIMES, /* x is multiplied by the pieces */
+    GLES_PIECES_MERGE, /* only with more than one */
+};
+
+/* One dispatch. Its group counts: x = min(fixed + per_row * rows / row_divisor, limit), rounded up; y = rows / y_rows,
+ * rounded up, or 1 where y_rows is 0. */
+typedef struct gles_command {
+    GLuint program;
+    GLuint storage[4]; /* buffers of bindings 0 to 3; 0: none */
+    uint32_t params;   /* byte offset of its parameters */
+    uint32_t fixed, per_row, row_divisor;
+    uint32_t y_rows;
+    enum gles_rows rows;
+    enum gles_pieces pieces;
+    uint32_t window, kv_heads; /* with pieces */
+    bool barrier;              /* everything before it must be visible */
+} gles_command;
+
+/* Words of the step buffer; see step.c. */
+typedef struct gles_step_layout {
+    uint32_t token, position, sequence, output, pages[TAPE_MAX_GROUPS], rope[TAPE_MAX_ROPES], words;
+} gles_step_layout;
+
+struct backend_program {
+    backend_device *device;
+    backend_compile_request request;
+    gles_buffer act;      /* values */
+    gles_buffer step;     /* what changes from step to step */
+    gles_buffer uniform;  /* parameters of all commands */
+    gles_buffer batch[2]; /* gles_batch for rows and for output rows */
+    gles_step_layout at;
+    int32_t *step_words; /* host copy of the step buffer */
+    uint32_t *offset;    /* by tape value: first float; UINT32_MAX: no place */
+    uint32_t *stride;    /* by tape value: floats from row to row */
+    bool *kept;          /* by tape value */
+    bool *writable;      /* by tape value: what gles_write_value may set */
+    gles_command *commands;
+    int n_commands, command_room;
+    gles_params *params; /* of each command while recording */
+    int *first_command;  /* by group, and one behind the last */
+    backend_group *groups;
+    int n_groups;
+    uint32_t spare; /* scratch of ops: its first float */
+    backend_ticket steps;
+    gles_buffer chosen; /* argmax of the last BACKEND_IN_FLIGHT steps, for reading */
+    arena memory;
+};
+
+int gles_upload_threads(void);
+glint_status gles_adopt(backend_device *d, const backend_view *v, backend_weight **out, glint_error *err);
+void gles_release(backend_device *d, backend_weight *w);
+glint_status gles_weight_rows(backend_device *d, backend_weight *w, int first, int n, float *out, glint_error *err);
+
+glint_status gles_cache_open(backend_device *d, const backend_cache_request *r, backend_cache **out, glint_error *err);
+void gles_cache_close(backend_device *d, backend_cache *c);
+glint_status gles_cache_copy_page(backend_cache *c, int group, int from, int to, glint_error *err);
+glint_status gles_cache_read(backend_cache *c, int group, int page, float *out, glint_error *err);
+glint_status gles_cache_write(backend_cache *c, int group, int page, const float *in, glint_error *err);
+
+glint_status gles_compile(backend_device *d, const backend_compile_request *r, backend_program **out, glint_error *err);
+void gles_program_close(backend_program *p);
+int gles_groups(const backend_program *p, const backend_group **out);
+
+glint_status gles_step(backend_program *p, const backend_batch *b, backend_ticket *ticket, glint_error *err);
+glint_status gles_run_groups(backend_program *p, const backend_batch *b, int first, int n, backend_ticket *ticket,
+                             glint_error *err);
+glint_status gles_read_value(backend_program *p, backend_ticket ticket, tape_value v, int first_row, int n, float *out,
+                             glint_error *err);
+glint_status gles_write_value(backend_program *p, tape_value v, int first_row, int n, const float *in,
+                              glint_error *err);
+
+/* ---- Recording (record.c, fuse.c) ---- */
+
+/* Which ops run as one: group_of[i] for op i of the range, rising (fuse.c). */
+void gles_choose_groups(const backend_program *p, int *group_of);
+/* Commands of a group of n ops. */
+glint_status gles_record_group(backend_program *p, int first, int n, glint_error *err);
+/* Commands for one op as the tape has it. */
+glint_status gles_record_op(backend_program *p, int op, glint_error *err);
+/* Appends a dispatch of a shader variant; THREADS and SUBGROUP are added to the defines (at most 12). */
+glint_status gles_add_command(backend_program *p, const char *shader, const gles_define *defines, int n,
+                              gles_command command, const gles_params *params, glint_error *err);
+gles_define gles_layout_define(backend_program *p, const backend_weight *w);
+/* One slice of a weight as a part of a matrix product: `out` and `bias` are those of the whole weight. */
+gles_part gles_part_of(const backend_weight *w, int slice, uint32_t out, uint32_t bias);
+/* What shaders need to find pages, positions and sequences. */
+void gles_cache_params(const backend_program *p, const tape_op *op, gles_params *q);
+/* Blocks of x that a work group holds in shared memory beside the sums of `matrices` matrices. */
+uint32_t gles_chunk(const backend_device *d, uint32_t blocks, int matrices);
+/* The largest scratch that any op needs, in floats. */
+uint32_t gles_spare_floats(const backend_compile_request *r);
+/* Pieces of the cache for one row of `length` positions. */
+uint32_t gles_cache_pieces(uint32_t length, uint32_t kv_heads);
+enum { GLES_MOST_PIECES = 64 };
+
+#endif

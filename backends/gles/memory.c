@@ -1,0 +1,206 @@
+/* Buffers, arenas for weights, the staging ring, and reading back. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "backends/gles/device.h"
+
+/* glBufferStorageEXT's flags; the headers of some systems lack them. */
+enum { MAP_PERSISTENT = 0x0040, MAP_COHERENT = 0x0080 };
+enum { FIRST_ARENA = 1 << 20, LARGEST_ARENA = 512 << 20, LONGEST_WAIT_S = 60 };
+
+static glint_status wait(backend_device *d, GLsync *fence, glint_error *err) {
+    if (!*fence) return GLINT_OK;
+    GLenum r = d->c.gl.ClientWaitSync(*fence, GL_SYNC_FLUSH_COMMANDS_BIT, LONGEST_WAIT_S * (GLuint64)1000000000);
+    d->c.gl.DeleteSync(*fence);
+    *fence = NULL;
+    if (r == GL_TIMEOUT_EXPIRED)
+        return base_fail(err, GLINT_DEVICE, "%s: no answer for %d s", d->c.renderer, LONGEST_WAIT_S);
+    return gles_check(&d->c, "waiting", err);
+}
+
+/* ---- Buffers ---- */
+
+static glint_status open_buffer(backend_device *d, size_t bytes, bool immutable, gles_buffer *out, glint_error *err) {
+    const gles_gl *gl = &d->c.gl;
+    gles_buffer b = {.bytes = (bytes + GLES_OFFSET - 1) / GLES_OFFSET * GLES_OFFSET};
+    if (!b.bytes) b.bytes = GLES_OFFSET;
+    gl->GenBuffers(1, &b.id);
+    gl->BindBuffer(GL_COPY_WRITE_BUFFER, b.id);
+    if (immutable)
+        gl->BufferStorageEXT(GL_COPY_WRITE_BUFFER, (GLsizeiptr)b.bytes, NULL, 0);
+    else
+        gl->BufferData(GL_COPY_WRITE_BUFFER, (GLsizeiptr)b.bytes, NULL, GL_DYNAMIC_COPY);
+    glint_status s = gles_check(&d->c, "allocating a buffer", err);
+    if (s)
+        gles_buffer_close(d, &b);
+    else
+        *out = b;
+    return s;
+}
+
+glint_status gles_buffer_open(backend_device *d, size_t bytes, gles_buffer *out, glint_error *err) {
+    return open_buffer(d, bytes, d->staging.id != 0, out, err); /* without staging, uploads are sub-data */
+}
+
+glint_status gles_buffer_open_small(backend_device *d, size_t bytes, gles_buffer *out, glint_error *err) {
+    return open_buffer(d, bytes, false, out, err);
+}
+
+void gles_send(backend_device *d, const gles_buffer *to, size_t offset, size_t bytes, const void *in) {
+    if (!bytes) return;
+    d->c.gl.BindBuffer(GL_COPY_WRITE_BUFFER, to->id);
+    d->c.gl.BufferSubData(GL_COPY_WRITE_BUFFER, (GLintptr)offset, (GLsizeiptr)bytes, in);
+}
+
+void gles_buffer_close(backend_device *d, gles_buffer *b) {
+    if (b->id) d->c.gl.DeleteBuffers(1, &b->id);
+    *b = (gles_buffer){0};
+}
+
+glint_status gles_arena_take(backend_device *d, size_t bytes, int *number, size_t *offset, glint_error *err) {
+    bytes = (bytes + GLES_OFFSET - 1) / GLES_OFFSET * GLES_OFFSET;
+    size_t total = 0;
+    for (int i = 0; i < d->n_arenas; i++) total += d->arena[i].bytes;
+    gles_buffer *a = d->n_arenas ? &d->arena[d->n_arenas - 1] : NULL;
+    if (!a || a->bytes - a->used < bytes) { /* each new one as large as all before it, within bounds */
+        size_t room = total < FIRST_ARENA ? FIRST_ARENA : total > LARGEST_ARENA ? LARGEST_ARENA : total;
+        if (room > (size_t)d->c.limits.block) room = (size_t)d->c.limits.block;
+        if (room < bytes) room = bytes;
+        if (d->n_arenas == GLES_MAX_ARENAS)
+            return base_fail(err, GLINT_DEVICE, "%s: weights need more than %d buffers", d->c.renderer,
+                             GLES_MAX_ARENAS);
+        glint_status s = gles_buffer_open(d, room, &d->arena[d->n_arenas], err);
+        if (s) return s;
+        a = &d->arena[d->n_arenas++];
+    }
+    *number = d->n_arenas - 1;
+    *offset = a->used;
+    a->used += bytes;
+    return GLINT_OK;
+}
+
+/* ---- Staging ---- */
+
+static glint_status staging_open(backend_device *d, glint_error *err) {
+    const gles_gl *gl = &d->c.gl;
+    gles_staging *s = &d->staging;
+    size_t bytes = (size_t)GLES_SEGMENTS * GLES_SEGMENT_BYTES;
+    if (gl->BufferStorageEXT && gles_has_word(d->c.extensions, "GL_EXT_buffer_storage")) {
+        GLbitfield flags = GL_MAP_WRITE_BIT | MAP_PERSISTENT | MAP_COHERENT;
+        gl->GenBuffers(1, &s->id);
+        gl->BindBuffer(GL_COPY_READ_BUFFER, s->id);
+        gl->BufferStorageEXT(GL_COPY_READ_BUFFER, (GLsizeiptr)bytes, NULL, flags);
+        s->memory = gl->MapBufferRange(GL_COPY_READ_BUFFER, 0, (GLsizeiptr)bytes, flags);
+        if (s->memory) return gles_check(&d->c, "allocating staging memory", err);
+        gl->DeleteBuffers(1, &s->id);
+        s->id = 0;
+        while (gl->GetError() != GL_NO_ERROR) continue;
+    }
+    s->memory = malloc(bytes);
+    return s->memory ? GLINT_OK : base_fail(err, GLINT_INTERNAL, "out of memory for staging");
+}
+
+static void staging_close(backend_device *d) {
+    gles_staging *s = &d->staging;
+    for (int i = 0; i < GLES_SEGMENTS; i++)
+        if (s->busy[i]) d->c.gl.DeleteSync(s->busy[i]);
+    if (s->id)
+        d->c.gl.DeleteBuffers(1, &s->id);
+    else
+        free(s->memory);
+    *s = (gles_staging){0};
+}
+
+glint_status gles_stage_begin(backend_device *d, unsigned char **out, glint_error *err) {
+    gles_staging *s = &d->staging;
+    *out = s->memory + (size_t)s->segment * GLES_SEGMENT_BYTES;
+    return wait(d, &s->busy[s->segment], err);
+}
+
+void gles_stage_copy(backend_device *d, size_t from, const gles_buffer *to, size_t offset, size_t bytes) {
+    const gles_gl *gl = &d->c.gl;
+    gles_staging *s = &d->staging;
+    size_t at = (size_t)s->segment * GLES_SEGMENT_BYTES + from;
+    gl->BindBuffer(GL_COPY_WRITE_BUFFER, to->id);
+    if (s->id) {
+        gl->BindBuffer(GL_COPY_READ_BUFFER, s->id);
+        gl->CopyBufferSubData(GL_COPY_READ_BUFFER, GL_COPY_WRITE_BUFFER, (GLintptr)at, (GLintptr)offset,
+                              (GLsizeiptr)bytes);
+    } else {
+        gl->BufferSubData(GL_COPY_WRITE_BUFFER, (GLintptr)offset, (GLsizeiptr)bytes, s->memory + at);
+    }
+}
+
+glint_status gles_stage_end(backend_device *d, glint_error *err) {
+    gles_staging *s = &d->staging;
+    if (s->id) s->busy[s->segment] = d->c.gl.FenceSync(GL_SYNC_GPU_COMMANDS_COMPLETE, 0);
+    d->c.gl.Flush();
+    s->segment = (s->segment + 1) % GLES_SEGMENTS;
+    return gles_check(&d->c, "uploading", err);
+}
+
+/* ---- Small transfers ---- */
+
+/* The reading buffer, at least `bytes` long. */
+static glint_status readback_room(backend_device *d, size_t bytes, glint_error *err) {
+    const gles_gl *gl = &d->c.gl;
+    if (!d->readback) gl->GenBuffers(1, &d->readback);
+    gl->BindBuffer(GL_COPY_WRITE_BUFFER, d->readback);
+    if (d->readback_bytes >= bytes) return GLINT_OK;
+    gl->BufferData(GL_COPY_WRITE_BUFFER, (GLsizeiptr)bytes, NULL, GL_STREAM_READ);
+    d->readback_bytes = bytes;
+    return gles_check(&d->c, "allocating a buffer to read from", err);
+}
+
+glint_status gles_read_rows(backend_device *d, const gles_buffer *from, size_t offset, size_t stride, size_t bytes,
+                            size_t n, void *out, glint_error *err) {
+    const gles_gl *gl = &d->c.gl;
+    size_t span = n ? (n - 1) * stride + bytes : 0;
+    if (!span) return GLINT_OK;
+    glint_status s = readback_room(d, span, err);
+    if (s) return s;
+    gl->MemoryBarrier(GL_BUFFER_UPDATE_BARRIER_BIT);
+    gl->BindBuffer(GL_COPY_READ_BUFFER, from->id);
+    gl->CopyBufferSubData(GL_COPY_READ_BUFFER, GL_COPY_WRITE_BUFFER, (GLintptr)offset, 0, (GLsizeiptr)span);
+    GLsync fence = gl->FenceSync(GL_SYNC_GPU_COMMANDS_COMPLETE, 0);
+    s = wait(d, &fence, err);
+    if (s) return s;
+    const char *p = gl->MapBufferRange(GL_COPY_WRITE_BUFFER, 0, (GLsizeiptr)span, GL_MAP_READ_BIT);
+    if (!p) return base_fail(err, GLINT_DEVICE, "%s: a buffer cannot be mapped for reading", d->c.renderer);
+    for (size_t r = 0; r < n; r++) memcpy((char *)out + r * bytes, p + r * stride, bytes);
+    gl->UnmapBuffer(GL_COPY_WRITE_BUFFER);
+    return gles_check(&d->c, "reading back", err);
+}
+
+glint_status gles_read(backend_device *d, const gles_buffer *from, size_t offset, size_t bytes, void *out,
+                       glint_error *err) {
+    return gles_read_rows(d, from, offset, bytes, bytes, bytes > 0, out, err);
+}
+
+glint_status gles_write(backend_device *d, const gles_buffer *to, size_t offset, size_t bytes, const void *in,
+                        glint_error *err) {
+    for (size_t at = 0; at < bytes; at += GLES_SEGMENT_BYTES) {
+        size_t n = bytes - at < GLES_SEGMENT_BYTES ? bytes - at : GLES_SEGMENT_BYTES;
+        unsigned char *memory;
+        glint_status s = gles_stage_begin(d, &memory, err);
+        if (s) return s;
+        memcpy(memory, (const char *)in + at, n);
+        gles_stage_copy(d, 0, to, offset + at, n);
+        s = gles_stage_end(d, err);
+        if (s) return s;
+    }
+    return GLINT_OK;
+}
+
+/* ---- All of it ---- */
+
+glint_status gles_memory_open(backend_device *d, glint_error *err) {
+    return staging_open(d, err);
+}
+
+void gles_memory_close(backend_device *d) {
+    for (int i = 0; i < d->n_arenas; i++) gles_buffer_close(d, &d->arena[i]);
+    gles_buffer_close(d, &d->vectors);
+    if (d->readback) d->c.gl.DeleteBuffers(1, &d->readback);
+    staging_close(d);
+}

@@ -1,0 +1,181 @@
+/* Compiling a range of the tape: places for values, layout of the step buffer, commands, groups. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "backends/gles/device.h"
+
+enum { ROW_FLOATS = 32 /* rows of values are padded to blocks of the weights */ };
+
+static glint_status no_memory(glint_error *err) {
+    return base_fail(err, GLINT_INTERNAL, "out of memory for a program");
+}
+
+/* ---- Places ---- */
+
+static glint_status place_values(backend_program *p, const int *group_of, glint_error *err) {
+    const backend_compile_request *r = &p->request;
+    const tape *t = r->tape;
+    tape_plan plan;
+    glint_status s = tape_plan_memory(t, r->first_op, r->n_ops, group_of, p->kept, r->max_rows, r->max_outputs,
+                                      ROW_FLOATS * sizeof(float), GLES_OFFSET, &p->memory, &plan, err);
+    if (s) return s;
+    for (int v = 0; v < t->n_values; v++) {
+        p->stride[v] = ((uint32_t)t->values[v].width + ROW_FLOATS - 1) / ROW_FLOATS * ROW_FLOATS;
+        p->offset[v] = plan.offset[v] == SIZE_MAX ? UINT32_MAX : (uint32_t)(plan.offset[v] / sizeof(float));
+    }
+    p->spare = (uint32_t)(plan.total_bytes / sizeof(float));
+    size_t bytes = plan.total_bytes + sizeof(float) * gles_spare_floats(r);
+    if (bytes > (size_t)p->device->c.limits.block)
+        return base_fail(err, GLINT_DEVICE,
+                         "%s: a batch of %d rows needs %zu bytes of scratch, a storage block holds "
+                         "%lld; ask for a smaller batch",
+                         p->device->c.renderer, r->max_rows, bytes, (long long)p->device->c.limits.block);
+    return gles_buffer_open(p->device, bytes, &p->act, err);
+}
+
+static glint_status choose_kept(backend_program *p, glint_error *err) {
+    const backend_compile_request *r = &p->request;
+    size_t n = (size_t)r->tape->n_values;
+    p->kept = arena_array(&p->memory, n, sizeof *p->kept);
+    p->writable = arena_array(&p->memory, n, sizeof *p->writable);
+    p->offset = arena_array(&p->memory, n, sizeof *p->offset);
+    p->stride = arena_array(&p->memory, n, sizeof *p->stride);
+    tape_value *inputs = arena_array(&p->memory, n, sizeof *inputs);
+    if (!p->kept || !p->writable || !p->offset || !p->stride || !inputs) return no_memory(err);
+    for (int i = 0; i < r->n_observed; i++) p->kept[r->observed[i]] = p->writable[r->observed[i]] = true;
+    int n_inputs = tape_inputs(r->tape, r->first_op, r->n_ops, inputs);
+    for (int i = 0; i < n_inputs; i++) p->writable[inputs[i]] = true;
+    if (r->tape->argmax >= 0) p->kept[r->tape->argmax] = true;
+    return GLINT_OK;
+}
+
+/* ---- The step buffer: rows of ints, page tables, angles ---- */
+
+static glint_status lay_out_step(backend_program *p, glint_error *err) {
+    const backend_compile_request *r = &p->request;
+    uint32_t at = 0, rows = (uint32_t)r->max_rows;
+    gles_step_layout *l = &p->at;
+    l->token = at, at += rows;
+    l->position = at, at += rows;
+    l->sequence = at, at += rows;
+    l->output = at, at += (uint32_t)r->max_outputs;
+    for (int g = 0; g < r->tape->n_groups; g++) {
+        l->pages[g] = at;
+        at += (uint32_t)r->max_sequences * (uint32_t)r->max_slots[g];
+    }
+    for (int i = 0; i < r->tape->n_ropes; i++) l->rope[i] = at, at += rows * (uint32_t)r->tape->ropes[i].dims;
+    l->words = at;
+    p->step_words = arena_array(&p->memory, at, sizeof *p->step_words);
+    if (!p->step_words) return no_memory(err);
+    return gles_buffer_open_small(p->device, at * sizeof *p->step_words, &p->step, err);
+}
+
+/* ---- Groups ---- */
+
+static glint_status list_group(backend_program *p, backend_group *g, int first, int n, glint_error *err) {
+    const tape *t = p->request.tape;
+    tape_value *in = arena_array(&p->memory, (size_t)t->n_values, sizeof *in);
+    tape_value *out = arena_array(&p->memory, (size_t)t->n_values, sizeof *out);
+    if (!in || !out) return no_memory(err);
+    *g = (backend_group){.first_op = first, .last_op = first + n - 1, .in = in, .out = out};
+    g->n_in = tape_inputs(t, first, n, in);
+    for (int i = first; i < first + n; i++) { /* what later groups read, and what is observed */
+        tape_value v = t->ops[i].out;
+        bool read_later = false;
+        for (int j = first + n; v >= 0 && j < t->n_ops && !read_later; j++)
+            read_later = t->ops[j].in[0] == v || t->ops[j].in[1] == v;
+        if (v >= 0 && (read_later || p->kept[v])) out[g->n_out++] = v;
+    }
+    return GLINT_OK;
+}
+
+static glint_status record(backend_program *p, const int *group_of, glint_error *err) {
+    const backend_compile_request *r = &p->request;
+    p->groups = arena_array(&p->memory, (size_t)r->n_ops, sizeof *p->groups);
+    p->first_command = arena_array(&p->memory, (size_t)r->n_ops + 1, sizeof *p->first_command);
+    if (!p->groups || !p->first_command) return no_memory(err);
+    for (int i = 0, n; i < r->n_ops; i += n) {
+        for (n = 1; i + n < r->n_ops && group_of[i + n] == group_of[i];) n++;
+        p->first_command[p->n_groups] = p->n_commands;
+        glint_status s = list_group(p, &p->groups[p->n_groups++], r->first_op + i, n, err);
+        if (!s) s = gles_record_group(p, r->first_op + i, n, err);
+        if (s) return s;
+    }
+    p->first_command[p->n_groups] = p->n_commands;
+    return GLINT_OK;
+}
+
+/* All parameters in one uniform buffer, each at the offset alignment. */
+static glint_status send_params(backend_program *p, glint_error *err) {
+    size_t align = (size_t)p->device->c.limits.align, step = (sizeof(gles_params) + align - 1) / align * align;
+    size_t bytes = step * (size_t)(p->n_commands ? p->n_commands : 1);
+    unsigned char *all = calloc(bytes, 1);
+    if (!all) return no_memory(err);
+    for (int i = 0; i < p->n_commands; i++) {
+        p->commands[i].params = (uint32_t)(step * (size_t)i);
+        memcpy(all + step * (size_t)i, &p->params[i], sizeof(gles_params));
+    }
+    glint_status s = gles_buffer_open(p->device, bytes, &p->uniform, err);
+    if (!s) s = gles_write(p->device, &p->uniform, 0, bytes, all, err);
+    free(all);
+    return s;
+}
+
+/* Scratch begins as NaN where rows are and as zeros behind them, so that what is never written shows. */
+static glint_status poison(backend_program *p, glint_error *err) {
+    const backend_compile_request *r = &p->request;
+    size_t floats = p->act.bytes / sizeof(float);
+    float *all = calloc(floats, sizeof *all);
+    if (!all) return no_memory(err);
+    const uint32_t nan_bits = 0x7FC00000u;
+    for (int v = 0; v < r->tape->n_values; v++) {
+        if (p->offset[v] == UINT32_MAX || !p->kept[v]) continue;
+        int rows = r->tape->values[v].outputs ? r->max_outputs : r->max_rows;
+        for (int row = 0; row < rows; row++)
+            for (int c = 0; c < r->tape->values[v].width; c++)
+                memcpy(&all[p->offset[v] + (uint32_t)row * p->stride[v] + (uint32_t)c], &nan_bits, sizeof nan_bits);
+    }
+    glint_status s = gles_write(p->device, &p->act, 0, p->act.bytes, all, err);
+    free(all);
+    return s;
+}
+
+glint_status gles_compile(backend_device *d, const backend_compile_request *r, backend_program **out,
+                          glint_error *err) {
+    glint_status s = gles_context_use(&d->c, err);
+    if (s) return s;
+    backend_program *p = calloc(1, sizeof *p);
+    if (!p) return no_memory(err);
+    p->device = d;
+    p->request = *r;
+    int *group_of = arena_array(&p->memory, (size_t)r->n_ops, sizeof *group_of);
+    s = group_of ? choose_kept(p, err) : no_memory(err);
+    if (!s) gles_choose_groups(p, group_of);
+    if (!s) s = place_values(p, group_of, err);
+    if (!s) s = lay_out_step(p, err);
+    if (!s) s = record(p, group_of, err);
+    if (!s) s = send_params(p, err);
+    if (!s) s = poison(p, err);
+    for (int i = 0; i < 2 && !s; i++) s = gles_buffer_open_small(d, sizeof(gles_batch), &p->batch[i], err);
+    if (!s) s = gles_buffer_open(d, BACKEND_IN_FLIGHT * sizeof(float) * (size_t)r->max_rows, &p->chosen, err);
+    p->request.observed = NULL; /* not kept */
+    if (s)
+        gles_program_close(p);
+    else
+        *out = p;
+    return s;
+}
+
+void gles_program_close(backend_program *p) {
+    if (!p) return;
+    gles_context_use(&p->device->c, NULL);
+    gles_buffer *all[] = {&p->act, &p->step, &p->uniform, &p->batch[0], &p->batch[1], &p->chosen};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) gles_buffer_close(p->device, all[i]);
+    arena_free(&p->memory);
+    free(p);
+}
+
+int gles_groups(const backend_program *p, const backend_group **out) {
+    *out = p->groups;
+    return p->n_groups;
+}

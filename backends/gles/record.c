@@ -1,0 +1,258 @@
+/* Commands for single ops: a table op kind -> what to dispatch with which parameters. Fused groups are in fuse.c. */
+#include <string.h>
+
+#include "backends/gles/device.h"
+
+/* ---- A command being recorded ---- */
+
+static gles_params params_of(const backend_program *p, const tape_op *op) {
+    gles_params q = {
+        .norm = UINT32_MAX, .post = UINT32_MAX, .sum_out = UINT32_MAX, .post_out = UINT32_MAX, .norm_out = UINT32_MAX};
+    const tape *t = p->request.tape;
+    if (op->in[0] >= 0) {
+        q.in0 = p->offset[op->in[0]];
+        q.in0_stride = p->stride[op->in[0]];
+    }
+    if (op->in[1] >= 0) {
+        q.in1 = p->offset[op->in[1]];
+        q.in1_stride = p->stride[op->in[1]];
+    }
+    if (op->out >= 0) {
+        q.out0 = p->offset[op->out];
+        q.out_stride = p->stride[op->out];
+        q.width = (uint32_t)t->values[op->out].width;
+    }
+    q.heads = (uint32_t)op->p.heads;
+    q.kv_heads = (uint32_t)op->p.kv_heads;
+    q.head_dim = (uint32_t)op->p.head_dim;
+    q.eps = op->p.eps;
+    q.scale = op->p.scale;
+    return q;
+}
+
+glint_status gles_add_command(backend_program *p, const char *shader, const gles_define *defines, int n,
+                              gles_command command, const gles_params *params, glint_error *err) {
+    gles_define all[16] = {{"THREADS", NULL, p->device->threads}, {"SUBGROUP", NULL, p->device->c.limits.subgroup}};
+    memcpy(all + 2, defines, (size_t)n * sizeof *defines);
+    glint_status s = gles_program_get(p->device->programs, shader, all, n + 2, &command.program, err);
+    if (s) return s;
+    if (p->n_commands == p->command_room) {
+        int room = p->command_room ? 2 * p->command_room : 64;
+        gles_command *c = arena_array(&p->memory, (size_t)room, sizeof *c);
+        gles_params *q = arena_array(&p->memory, (size_t)room, sizeof *q);
+        if (!c || !q) return base_fail(err, GLINT_INTERNAL, "out of memory for commands");
+        if (p->n_commands) {
+            memcpy(c, p->commands, (size_t)p->n_commands * sizeof *c);
+            memcpy(q, p->params, (size_t)p->n_commands * sizeof *q);
+        }
+        p->commands = c;
+        p->params = q;
+        p->command_room = room;
+    }
+    command.storage[3] = p->act.id;
+    p->params[p->n_commands] = *params;
+    p->commands[p->n_commands++] = command;
+    return GLINT_OK;
+}
+
+static enum gles_rows rows_of(const backend_program *p, const tape_op *op) {
+    tape_value v = op->out >= 0 ? op->out : op->in[0];
+    return p->request.tape->values[v].outputs ? GLES_OUTPUTS : GLES_ROWS;
+}
+
+/* x groups for `width` numbers of every row, an invocation a number. */
+static gles_command per_number(const backend_program *p, const tape_op *op, uint32_t width) {
+    return (gles_command){
+        .per_row = width, .row_divisor = (uint32_t)p->device->threads, .rows = rows_of(p, op), .barrier = true};
+}
+
+static backend_weight *weight(const backend_program *p, const tape_op *op, int i) {
+    return op->weight[i] < 0 ? NULL : p->request.weights[op->weight[i]];
+}
+
+gles_define gles_layout_define(backend_program *p, const backend_weight *w) {
+    return (gles_define){"LAYOUT", arena_printf(&p->memory, "layouts/%s.glsl", gles_layouts[w->layout].name), 0};
+}
+
+gles_part gles_part_of(const backend_weight *w, int slice, uint32_t out, uint32_t bias) {
+    const gles_slice *s = &w->slices[slice];
+    return (gles_part){.weight = (uint32_t)(s->offset / 16),
+                       .n = (uint32_t)s->rows * gles_blocks(w->cols),
+                       .rows = (uint32_t)s->rows,
+                       .out = out + (uint32_t)s->first,
+                       .bias = bias == UINT32_MAX ? bias : bias + (uint32_t)s->first};
+}
+
+/* ---- Ops ---- */
+
+static glint_status record_embed(backend_program *p, const tape_op *op, glint_error *err) {
+    const backend_weight *w = weight(p, op, 0);
+    const gles_define defines[] = {{"LIST", NULL, 1}, gles_layout_define(p, w)};
+    gles_params q = params_of(p, op);
+    q.blocks = gles_blocks(w->cols);
+    q.previous = p->request.tape->argmax >= 0 ? p->offset[p->request.tape->argmax] : 0;
+    for (int i = 0; i < w->n_slices; i++) {
+        GLuint arena_id = p->device->arena[w->slices[i].arena].id;
+        gles_command c = {
+            .storage = {arena_id, arena_id, p->step.id}, .per_row = 1, .row_divisor = 1, .barrier = i == 0};
+        q.part[0] = gles_part_of(w, i, 0, UINT32_MAX);
+        q.first_row = (uint32_t)w->slices[i].first;
+        glint_status s = gles_add_command(p, "get_rows.comp", defines, 2, c, &q, err);
+        if (s) return s;
+    }
+    return GLINT_OK;
+}
+
+static glint_status record_norm(backend_program *p, const tape_op *op, glint_error *err) {
+    gles_params q = params_of(p, op);
+    q.norm = (uint32_t)weight(p, op, 0)->vector;
+    if (op->kind == TAPE_NORM) {
+        q.heads = 1;
+        q.head_dim = q.width;
+    }
+    gles_command c = {.storage = {0, 0, p->device->vectors.id},
+                      .per_row = q.heads,
+                      .row_divisor = 1,
+                      .rows = rows_of(p, op),
+                      .barrier = true};
+    return gles_add_command(p, "norm.comp", NULL, 0, c, &q, err);
+}
+
+static glint_status record_add(backend_program *p, const tape_op *op, glint_error *err) {
+    const gles_define defines[] = {{"GATE", NULL, op->kind == TAPE_GATE}, {"ACT", NULL, op->p.act}};
+    gles_params q = params_of(p, op);
+    return gles_add_command(p, "add.comp", defines, 2, per_number(p, op, q.width), &q, err);
+}
+
+static glint_status record_rope(backend_program *p, const tape_op *op, glint_error *err) {
+    gles_params q = params_of(p, op);
+    q.dims = (uint32_t)p->request.tape->ropes[op->p.rope].dims;
+    q.rope = p->at.rope[op->p.rope];
+    gles_command c = per_number(p, op, q.heads * (q.head_dim - q.dims / 2));
+    c.storage[1] = p->step.id;
+    return gles_add_command(p, "rope.comp", NULL, 0, c, &q, err);
+}
+
+void gles_cache_params(const backend_program *p, const tape_op *op, gles_params *q) {
+    int group = p->request.tape->caches[op->p.cache].group;
+    q->slots = (uint32_t)p->request.max_slots[group];
+    q->pages = p->at.pages[group];
+    q->extra[0] = p->at.position;
+    q->extra[1] = p->at.sequence;
+}
+
+static glint_status record_cache_write(backend_program *p, const tape_op *op, glint_error *err) {
+    const backend_cache *cache = p->request.cache;
+    const gles_define defines[] = {{"CACHE_F32", NULL, cache->f32}};
+    gles_params q = params_of(p, op);
+    gles_cache_params(p, op, &q);
+    gles_command c = per_number(p, op, q.kv_heads * q.head_dim);
+    c.storage[0] = cache->layer[op->p.cache].id;
+    c.storage[1] = p->step.id;
+    return gles_add_command(p, "cache_write.comp", defines, 1, c, &q, err);
+}
+
+static glint_status record_attend(backend_program *p, const tape_op *op, glint_error *err) {
+    const backend_cache *cache = p->request.cache;
+    const gles_define defines[] = {{"CACHE_F32", NULL, cache->f32}, {"HEAD_DIM", NULL, op->p.head_dim}};
+    gles_params q = params_of(p, op);
+    gles_cache_params(p, op, &q);
+    q.window = (uint32_t)tape_window(p->request.tape, op);
+    gles_command c = {
+        .storage = {cache->layer[op->p.cache].id, p->step.id}, .per_row = q.heads, .row_divisor = 1, .barrier = true};
+    return gles_add_command(p, "attend.comp", defines, 2, c, &q, err);
+}
+
+static glint_status record_select_rows(backend_program *p, const tape_op *op, glint_error *err) {
+    gles_params q = params_of(p, op);
+    q.extra[0] = p->at.output;
+    gles_command c = per_number(p, op, q.width);
+    c.storage[1] = p->step.id;
+    return gles_add_command(p, "select_rows.comp", NULL, 0, c, &q, err);
+}
+
+enum { ARGMAX_PARTS = 64 };
+
+/* Partial results: of argmax, a pair a part; of attention, a head and piece each, and how many pieces there are. */
+uint32_t gles_spare_floats(const backend_compile_request *r) {
+    uint32_t most = 2 * ARGMAX_PARTS * (uint32_t)(r->max_rows > r->max_outputs ? r->max_rows : r->max_outputs);
+    for (int i = 0; i < r->n_ops; i++) {
+        const tape_op *op = &r->tape->ops[r->first_op + i];
+        uint32_t n = 1 + GLES_MOST_PIECES * (uint32_t)op->p.heads * (uint32_t)(op->p.head_dim + 2);
+        if (op->kind == TAPE_ATTEND && r->max_rows == 1 && n > most) most = n;
+    }
+    return most;
+}
+
+static glint_status record_argmax(backend_program *p, const tape_op *op, glint_error *err) {
+    gles_params q = params_of(p, op);
+    uint32_t threads = (uint32_t)p->device->threads;
+    q.width = (uint32_t)p->request.tape->values[op->in[0]].width;
+    uint32_t parts = (q.width + threads - 1) / threads;
+    q.in1 = p->spare;
+    q.extra[0] = parts < ARGMAX_PARTS ? parts : ARGMAX_PARTS;
+    gles_command c = {.fixed = q.extra[0], .y_rows = 1, .rows = rows_of(p, op), .barrier = true};
+    gles_define first = {"FIRST", NULL, 1};
+    glint_status s = gles_add_command(p, "argmax.comp", &first, 1, c, &q, err);
+    if (s) return s;
+    c.fixed = 1;
+    first.value = 0;
+    return gles_add_command(p, "argmax.comp", &first, 1, c, &q, err);
+}
+
+/* ---- Matrix products ---- */
+
+/* Blocks of x that fit beside the sums in shared memory, and the vec4s that they take. */
+uint32_t gles_chunk(const backend_device *d, uint32_t blocks, int matrices) {
+    uint32_t threads = (uint32_t)d->threads;
+    uint32_t room = ((uint32_t)d->c.limits.shared - 4 * threads * (uint32_t)(matrices + 1) - 64) / 128;
+    return blocks < room ? blocks : room;
+}
+
+static glint_status record_matmul(backend_program *p, const tape_op *op, glint_error *err) {
+    const backend_device *d = p->device;
+    const backend_weight *w = weight(p, op, 0), *bias = weight(p, op, 1);
+    gles_params q = params_of(p, op);
+    q.width = (uint32_t)w->cols;
+    q.blocks = gles_blocks(w->cols);
+    q.chunk = gles_chunk(d, q.blocks, 1);
+    q.parts = 1;
+    const gles_define defines[] = {gles_layout_define(p, w),
+                                   {"PROLOGUE", NULL, 0},
+                                   {"GATE", NULL, 0},
+                                   {"X_QUADS", NULL, 8 * (int64_t)gles_chunk(d, UINT32_MAX, 1)}};
+    for (int i = 0; i < w->n_slices; i++) {
+        uint32_t at_once = q.chunk < (uint32_t)d->threads ? (uint32_t)d->threads / q.chunk : 1;
+        GLuint arena_id = d->arena[w->slices[i].arena].id;
+        q.part[0] = gles_part_of(w, i, q.out0, bias ? (uint32_t)bias->vector : UINT32_MAX);
+        gles_command c = {.storage = {arena_id, arena_id, d->vectors.id},
+                          .fixed = (q.part[0].rows + at_once - 1) / at_once,
+                          .y_rows = 1,
+                          .rows = rows_of(p, op),
+                          .barrier = i == 0};
+        glint_status s = gles_add_command(p, "matvec.comp", defines, 4, c, &q, err);
+        if (s) return s;
+    }
+    return GLINT_OK;
+}
+
+typedef glint_status record_fn(backend_program *p, const tape_op *op, glint_error *err);
+
+static record_fn *const recorders[TAPE_KINDS] = {
+    [TAPE_EMBED] = record_embed,
+    [TAPE_NORM] = record_norm,
+    [TAPE_MATMUL] = record_matmul,
+    [TAPE_ADD] = record_add,
+    [TAPE_ROPE] = record_rope,
+    [TAPE_HEAD_NORM] = record_norm,
+    [TAPE_CACHE_WRITE] = record_cache_write,
+    [TAPE_ATTEND] = record_attend,
+    [TAPE_GATE] = record_add,
+    [TAPE_SELECT_ROWS] = record_select_rows,
+    [TAPE_ARGMAX] = record_argmax,
+};
+
+glint_status gles_record_op(backend_program *p, int op, glint_error *err) {
+    const tape_op *o = &p->request.tape->ops[op];
+    return recorders[o->kind](p, o, err);
+}

@@ -1,0 +1,158 @@
+/* Running: what changes from step to step goes up in one small copy, then the recorded commands are replayed. */
+#include <math.h>
+#include <string.h>
+
+#include "backends/gles/device.h"
+
+/* ---- What changes ---- */
+
+static void fill_angles(backend_program *p, const backend_batch *b, int rope) {
+    const tape_rope_info *info = &p->request.tape->ropes[rope];
+    int half = info->dims / 2;
+    float *out = (float *)(void *)(p->step_words + p->at.rope[rope]);
+    for (int r = 0; r < b->n_rows; r++)
+        for (int i = 0; i < half; i++) {
+            double angle = (double)b->position[r] * info->freq[i];
+            out[r * info->dims + i] = (float)(cos(angle) * info->scale);
+            out[r * info->dims + half + i] = (float)(sin(angle) * info->scale);
+        }
+}
+
+static int highest_sequence(const backend_batch *b) {
+    int n = 0;
+    for (int r = 0; r < b->n_rows; r++)
+        if (b->sequence[r] >= n) n = b->sequence[r] + 1;
+    return n;
+}
+
+static void send_batch(backend_program *p, const backend_batch *b) {
+    int32_t *w = p->step_words;
+    size_t n = (size_t)b->n_rows, sequences = (size_t)highest_sequence(b);
+    memcpy(w + p->at.token, b->token, n * sizeof *w);
+    memcpy(w + p->at.position, b->position, n * sizeof *w);
+    memcpy(w + p->at.sequence, b->sequence, n * sizeof *w);
+    if (b->n_outputs) memcpy(w + p->at.output, b->output, (size_t)b->n_outputs * sizeof *w);
+    for (int g = 0; g < p->request.tape->n_groups; g++)
+        if (b->pages[g].table)
+            memcpy(w + p->at.pages[g], b->pages[g].table, sequences * (size_t)b->pages[g].slots * sizeof *w);
+    for (int i = 0; i < p->request.tape->n_ropes; i++) fill_angles(p, b, i);
+    gles_send(p->device, &p->step, 0, p->at.words * sizeof *w, w);
+    for (uint32_t outputs = 0; outputs < 2; outputs++) {
+        gles_batch rows = {(uint32_t)b->n_rows, (uint32_t)b->n_outputs, outputs, 0};
+        gles_send(p->device, &p->batch[outputs], 0, sizeof rows, &rows);
+    }
+}
+
+/* ---- Replaying ---- */
+
+/* Enough work groups to keep a large device busy, but no piece shorter than a few pages: joining costs a dispatch. */
+uint32_t gles_cache_pieces(uint32_t length, uint32_t kv_heads) {
+    enum { WANTED_GROUPS = 256, SHORTEST = 4 * TAPE_PAGE };
+    uint32_t most = WANTED_GROUPS / kv_heads, pieces = (length + SHORTEST - 1) / SHORTEST;
+    if (most > GLES_MOST_PIECES) most = GLES_MOST_PIECES;
+    if (pieces > most) pieces = most;
+    return pieces ? pieces : 1;
+}
+
+static uint32_t pieces_of(const gles_command *c, const backend_batch *b) {
+    uint32_t length = (uint32_t)b->position[0] + 1;
+    return gles_cache_pieces(c->window && c->window < length ? c->window : length, c->kv_heads);
+}
+
+static uint64_t divide_up(uint64_t a, uint64_t b) {
+    return (a + b - 1) / b;
+}
+
+static GLuint groups_in_x(const backend_program *p, const gles_command *c, const backend_batch *b, uint32_t rows) {
+    uint64_t n = c->fixed, most = (uint64_t)p->device->c.limits.groups;
+    if (c->per_row) n += divide_up((uint64_t)c->per_row * rows, c->row_divisor);
+    if (c->pieces == GLES_PIECES_TIMES) n *= pieces_of(c, b);
+    if (c->pieces == GLES_PIECES_MERGE && pieces_of(c, b) == 1) n = 0;
+    return (GLuint)(n > most ? most : n);
+}
+
+static void dispatch(const backend_program *p, const gles_command *c, const backend_batch *b) {
+    const gles_gl *gl = &p->device->c.gl;
+    uint32_t rows = (uint32_t)(c->rows == GLES_OUTPUTS ? b->n_outputs : b->n_rows);
+    GLuint x = groups_in_x(p, c, b, rows), y = c->y_rows ? (GLuint)divide_up(rows, c->y_rows) : 1;
+    if (!x || !rows) return;
+    if (c->barrier) gl->MemoryBarrier(GL_SHADER_STORAGE_BARRIER_BIT);
+    gl->UseProgram(c->program);
+    for (GLuint i = 0; i < 4; i++)
+        if (c->storage[i]) gl->BindBufferBase(GL_SHADER_STORAGE_BUFFER, i, c->storage[i]);
+    gl->BindBufferRange(GL_UNIFORM_BUFFER, 0, p->uniform.id, (GLintptr)c->params, sizeof(gles_params));
+    gl->BindBufferBase(GL_UNIFORM_BUFFER, 1, p->batch[c->rows == GLES_OUTPUTS].id);
+    gl->DispatchCompute(x, y, 1);
+}
+
+static bool holds_argmax(const backend_program *p, int first, int n) {
+    tape_value v = p->request.tape->argmax;
+    if (v < 0) return false;
+    int op = p->request.tape->values[v].op;
+    return n > 0 && op >= p->groups[first].first_op && op <= p->groups[first + n - 1].last_op;
+}
+
+/* What argmax chose is kept beside, for later reading: a row of the ring a step. */
+static void keep_chosen(backend_program *p, const backend_batch *b) {
+    const gles_gl *gl = &p->device->c.gl;
+    tape_value v = p->request.tape->argmax;
+    int rows = p->request.tape->values[v].outputs ? b->n_outputs : b->n_rows;
+    size_t slot = (size_t)(p->steps % BACKEND_IN_FLIGHT) * (size_t)p->request.max_rows;
+    gl->MemoryBarrier(GL_BUFFER_UPDATE_BARRIER_BIT);
+    gl->BindBuffer(GL_COPY_READ_BUFFER, p->act.id);
+    gl->BindBuffer(GL_COPY_WRITE_BUFFER, p->chosen.id);
+    for (int r = 0; r < rows; r++)
+        gl->CopyBufferSubData(GL_COPY_READ_BUFFER, GL_COPY_WRITE_BUFFER,
+                              (GLintptr)(4 * ((size_t)p->offset[v] + (size_t)r * p->stride[v])),
+                              (GLintptr)(4 * (slot + (size_t)r)), sizeof(float));
+}
+
+glint_status gles_run_groups(backend_program *p, const backend_batch *b, int first, int n, backend_ticket *ticket,
+                             glint_error *err) {
+    glint_status s = gles_context_use(&p->device->c, err);
+    if (s) return s;
+    send_batch(p, b);
+    p->device->c.gl.MemoryBarrier(GL_BUFFER_UPDATE_BARRIER_BIT | GL_SHADER_STORAGE_BARRIER_BIT |
+                                  GL_UNIFORM_BARRIER_BIT);
+    for (int i = p->first_command[first]; i < p->first_command[first + n]; i++) dispatch(p, &p->commands[i], b);
+    if (holds_argmax(p, first, n)) keep_chosen(p, b);
+    p->device->c.gl.Flush();
+    *ticket = p->steps++;
+    return gles_check(&p->device->c, "running a step", err);
+}
+
+glint_status gles_step(backend_program *p, const backend_batch *b, backend_ticket *ticket, glint_error *err) {
+    return gles_run_groups(p, b, 0, p->n_groups, ticket, err);
+}
+
+/* ---- Reading and writing ---- */
+
+static glint_status not_there(const backend_program *p, tape_value v, glint_error *err) {
+    return base_fail(err, GLINT_USAGE, "%s was not asked for when the program was made",
+                     p->request.tape->values[v].name);
+}
+
+glint_status gles_read_value(backend_program *p, backend_ticket ticket, tape_value v, int first_row, int n, float *out,
+                             glint_error *err) {
+    if (!p->kept[v] && !p->writable[v]) return not_there(p, v, err);
+    glint_status s = gles_context_use(&p->device->c, err);
+    if (s || !n) return s;
+    if (v == p->request.tape->argmax) {
+        size_t slot = (size_t)(ticket % BACKEND_IN_FLIGHT) * (size_t)p->request.max_rows;
+        return gles_read(p->device, &p->chosen, 4 * (slot + (size_t)first_row), 4 * (size_t)n, out, err);
+    }
+    size_t width = (size_t)p->request.tape->values[v].width;
+    size_t at = 4 * ((size_t)p->offset[v] + (size_t)first_row * p->stride[v]);
+    return gles_read_rows(p->device, &p->act, at, 4 * p->stride[v], 4 * width, (size_t)n, out, err);
+}
+
+glint_status gles_write_value(backend_program *p, tape_value v, int first_row, int n, const float *in,
+                              glint_error *err) {
+    if (!p->writable[v]) return not_there(p, v, err);
+    glint_status s = gles_context_use(&p->device->c, err);
+    size_t width = (size_t)p->request.tape->values[v].width;
+    for (int r = 0; r < n && !s; r++)
+        s = gles_write(p->device, &p->act, 4 * ((size_t)p->offset[v] + (size_t)(first_row + r) * p->stride[v]),
+                       4 * width, in + (size_t)r * width, err);
+    return s;
+}

@@ -1,0 +1,229 @@
+/* Weights: re-coded into a layout by several threads, sent up through the staging ring, and decoded back by a shader.
+ */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "backends/gles/device.h"
+#include "backends/view.h"
+
+enum { MOST_THREADS = 8 };
+
+/* Rows [first, first + n) of the view, packed by one thread as a slice of their own at byte `at` of a segment. */
+typedef struct packing {
+    const backend_view *view;
+    gles_layout_id layout;
+    int first, n;
+    size_t at;
+    uint32_t *planes[GLES_MAX_PLANES];
+    pthread_t thread;
+} packing;
+
+static void *pack_rows(void *job) {
+    packing *p = job;
+    gles_layout_pack(p->layout, p->view, p->first, p->n, p->planes);
+    return NULL;
+}
+
+static void pack_all(packing *jobs, int n) {
+    bool started[MOST_THREADS] = {false};
+    for (int i = 1; i < n; i++) started[i] = pthread_create(&jobs[i].thread, NULL, pack_rows, &jobs[i]) == 0;
+    pack_rows(&jobs[0]);
+    for (int i = 1; i < n; i++) {
+        if (started[i])
+            pthread_join(jobs[i].thread, NULL);
+        else
+            pack_rows(&jobs[i]);
+    }
+}
+
+/* Copies the planes of packed rows to their places in the slice. */
+static void copy_planes(backend_device *d, const packing *j, const gles_slice *s) {
+    const gles_layout *l = &gles_layouts[j->layout];
+    size_t blocks = gles_blocks(j->view->cols), part = (size_t)j->n * blocks, whole = (size_t)s->rows * blocks;
+    size_t skip = (size_t)(j->first - s->first) * blocks;
+    for (int p = 0; p < l->n_planes; p++)
+        for (size_t u = 0; u < (size_t)(l->words[p] / l->unit[p]); u++) {
+            size_t from = gles_plane_start(j->layout, p, part) + u * part * l->unit[p];
+            size_t to = gles_plane_start(j->layout, p, whole) + (u * whole + skip) * l->unit[p];
+            gles_stage_copy(d, j->at + 4 * from, &d->arena[s->arena], s->offset + 4 * to, 4 * part * l->unit[p]);
+        }
+}
+
+/* One segment of the ring: rows from `row` of the slice on, `step` a thread. Returns through *done how many. */
+static glint_status upload_segment(backend_device *d, const backend_view *v, gles_layout_id id, const gles_slice *s,
+                                   int row, int step, int *done, glint_error *err) {
+    packing jobs[MOST_THREADS];
+    unsigned char *memory;
+    int n = 0;
+    *done = 0;
+    glint_status status = gles_stage_begin(d, &memory, err);
+    if (status) return status;
+    for (; n < d->upload_threads && row + *done < s->rows; n++) {
+        int left = s->rows - row - *done;
+        jobs[n] = (packing){.view = v, .layout = id, .first = s->first + row + *done, .n = left < step ? left : step};
+        jobs[n].at = (size_t)n * (GLES_SEGMENT_BYTES / (size_t)d->upload_threads);
+        for (int p = 0; p < gles_layouts[id].n_planes; p++)
+            jobs[n].planes[p] = (uint32_t *)(void *)(memory + jobs[n].at) +
+                                gles_plane_start(id, p, (size_t)jobs[n].n * gles_blocks(v->cols));
+        *done += jobs[n].n;
+    }
+    pack_all(jobs, n);
+    for (int i = 0; i < n; i++) copy_planes(d, &jobs[i], s);
+    return gles_stage_end(d, err);
+}
+
+static glint_status upload_slice(backend_device *d, const backend_view *v, gles_layout_id id, const gles_slice *s,
+                                 glint_error *err) {
+    size_t share = GLES_SEGMENT_BYTES / (size_t)d->upload_threads;
+    int step = (int)(share / gles_slice_bytes(id, 1, v->cols)), done;
+    if (step < 1) return base_fail(err, GLINT_DEVICE, "%s: rows of %d numbers are too long", v->name, v->cols);
+    for (int row = 0; row < s->rows; row += done) {
+        glint_status status = upload_segment(d, v, id, s, row, step, &done, err);
+        if (status) return status;
+    }
+    return GLINT_OK;
+}
+
+int gles_upload_threads(void) {
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+    return n < 1 ? 1 : n > MOST_THREADS ? MOST_THREADS : (int)n;
+}
+
+/* As many rows a slice as a storage block may hold. */
+static glint_status cut(backend_device *d, const backend_view *v, backend_weight *w, glint_error *err) {
+    size_t row = gles_slice_bytes(w->layout, 1, v->cols);
+    int64_t most = d->c.limits.block / (int64_t)row;
+    if (most < 1)
+        return base_fail(err, GLINT_DEVICE, "%s: a row of %zu bytes is more than a storage block of %s", v->name, row,
+                         d->c.renderer);
+    int rows = most < v->rows ? (int)most : v->rows;
+    w->n_slices = (v->rows + rows - 1) / rows;
+    w->slices = calloc((size_t)w->n_slices, sizeof *w->slices);
+    if (!w->slices) return base_fail(err, GLINT_INTERNAL, "out of memory for a weight");
+    for (int i = 0; i < w->n_slices; i++) {
+        gles_slice *s = &w->slices[i];
+        s->first = i * rows;
+        s->rows = v->rows - s->first < rows ? v->rows - s->first : rows;
+        glint_status status =
+            gles_arena_take(d, gles_slice_bytes(w->layout, s->rows, v->cols), &s->arena, &s->offset, err);
+        if (status) return status;
+    }
+    return GLINT_OK;
+}
+
+/* A larger buffer for the vectors, with what there is; before any program has been compiled. */
+static glint_status grow_vectors(backend_device *d, size_t more, glint_error *err) {
+    enum { FIRST = 256 << 10 };
+    const gles_gl *gl = &d->c.gl;
+    gles_buffer old = d->vectors, bigger;
+    size_t bytes = 2 * old.bytes + more > FIRST ? 2 * old.bytes + more : FIRST;
+    glint_status s = gles_buffer_open(d, bytes, &bigger, err);
+    if (s) return s;
+    bigger.used = old.used;
+    if (old.id) {
+        gl->BindBuffer(GL_COPY_READ_BUFFER, old.id);
+        gl->BindBuffer(GL_COPY_WRITE_BUFFER, bigger.id);
+        gl->CopyBufferSubData(GL_COPY_READ_BUFFER, GL_COPY_WRITE_BUFFER, 0, 0, (GLsizeiptr)old.used);
+    }
+    gles_buffer_close(d, &old);
+    d->vectors = bigger;
+    return gles_check(&d->c, "making room for vectors", err);
+}
+
+/* A one-row weight lies among the vectors too, as floats. */
+static glint_status adopt_vector(backend_device *d, const backend_view *v, backend_weight *w, glint_error *err) {
+    size_t bytes = ((size_t)v->cols * sizeof(float) + GLES_OFFSET - 1) / GLES_OFFSET * GLES_OFFSET;
+    if (d->vectors.bytes - d->vectors.used < bytes) {
+        glint_status grown = grow_vectors(d, bytes, err);
+        if (grown) return grown;
+    }
+    float *row = calloc(bytes, 1);
+    if (!row) return base_fail(err, GLINT_INTERNAL, "out of memory for a vector");
+    host_weight_row(v, 0, row);
+    w->vector = (int64_t)(d->vectors.used / sizeof(float));
+    glint_status s = gles_write(d, &d->vectors, d->vectors.used, bytes, row, err);
+    d->vectors.used += bytes;
+    free(row);
+    return s;
+}
+
+glint_status gles_adopt(backend_device *d, const backend_view *v, backend_weight **out, glint_error *err) {
+    glint_status s = gles_context_use(&d->c, err);
+    if (s) return s;
+    backend_weight *w = calloc(1, sizeof *w);
+    if (!w) return base_fail(err, GLINT_INTERNAL, "out of memory for a weight");
+    *w = (backend_weight){.layout = v->minus_one || v->rows == 1 ? GLES_F32 : gles_layout_of(v->format),
+                          .rows = v->rows,
+                          .cols = v->cols,
+                          .vector = GLES_NONE};
+    s = v->rows == 1 ? adopt_vector(d, v, w, err) : GLINT_OK;
+    if (!s) s = cut(d, v, w, err);
+    for (int i = 0; i < w->n_slices && !s; i++) s = upload_slice(d, v, w->layout, &w->slices[i], err);
+    if (s)
+        gles_release(d, w);
+    else
+        *out = w;
+    return s;
+}
+
+/* The arenas go with the device. */
+void gles_release(backend_device *d, backend_weight *w) {
+    (void)d;
+    if (!w) return;
+    free(w->slices);
+    free(w);
+}
+
+/* ---- Back again ---- */
+
+/* Rows [first, first + n) of one slice through its layout into `out` (a buffer of n * cols floats). */
+static glint_status decode_slice(backend_device *d, const backend_weight *w, const gles_slice *s, int first, int n,
+                                 const gles_buffer *out, const gles_buffer *params, GLuint program, glint_error *err) {
+    const gles_gl *gl = &d->c.gl;
+    gles_params q = {
+        .out_stride = (uint32_t)w->cols,
+        .width = (uint32_t)w->cols,
+        .blocks = gles_blocks(w->cols),
+        .part = {{(uint32_t)(s->offset / 16), (uint32_t)s->rows * gles_blocks(w->cols), (uint32_t)s->rows}},
+        .first_row = (uint32_t)s->first,
+        .scale = 1,
+        .extra = {(uint32_t)first}};
+    gles_batch rows = {.n_rows = (uint32_t)n};
+    glint_status status = gles_write(d, params, 0, sizeof q, &q, err);
+    if (!status) status = gles_write(d, params, GLES_OFFSET, sizeof rows, &rows, err);
+    if (status) return status;
+    gl->MemoryBarrier(GL_UNIFORM_BARRIER_BIT | GL_SHADER_STORAGE_BARRIER_BIT | GL_BUFFER_UPDATE_BARRIER_BIT);
+    gl->UseProgram(program);
+    gl->BindBufferBase(GL_SHADER_STORAGE_BUFFER, 0, d->arena[s->arena].id);
+    gl->BindBufferBase(GL_SHADER_STORAGE_BUFFER, 1, d->arena[s->arena].id);
+    gl->BindBufferBase(GL_SHADER_STORAGE_BUFFER, 3, out->id);
+    gl->BindBufferRange(GL_UNIFORM_BUFFER, 0, params->id, 0, sizeof q);
+    gl->BindBufferRange(GL_UNIFORM_BUFFER, 1, params->id, GLES_OFFSET, sizeof rows);
+    gl->DispatchCompute((GLuint)(n < d->c.limits.groups ? n : d->c.limits.groups), 1, 1);
+    return gles_check(&d->c, "decoding a weight", err);
+}
+
+glint_status gles_weight_rows(backend_device *d, backend_weight *w, int first, int n, float *out, glint_error *err) {
+    char path[64];
+    gles_buffer rows = {0}, params = {0};
+    GLuint program = 0;
+    size_t bytes = (size_t)n * (size_t)w->cols * sizeof *out;
+    snprintf(path, sizeof path, "layouts/%s.glsl", gles_layouts[w->layout].name);
+    const gles_define defines[] = {
+        {"THREADS", NULL, d->threads}, {"SUBGROUP", NULL, 0}, {"LIST", NULL, 0}, {"LAYOUT", path, 0}};
+    glint_status s = gles_context_use(&d->c, err);
+    if (!s) s = gles_program_get(d->programs, "get_rows.comp", defines, 4, &program, err);
+    if (!s) s = gles_buffer_open(d, bytes, &rows, err);
+    if (!s) s = gles_buffer_open(d, 2 * GLES_OFFSET, &params, err);
+    for (int i = 0; i < w->n_slices && !s; i++) {
+        const gles_slice *c = &w->slices[i];
+        if (first < c->first + c->rows && c->first < first + n)
+            s = decode_slice(d, w, c, first, n, &rows, &params, program, err);
+    }
+    if (!s) s = gles_read(d, &rows, 0, bytes, out, err);
+    gles_buffer_close(d, &rows);
+    gles_buffer_close(d, &params);
+    return s;
+}

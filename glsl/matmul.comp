@@ -1,0 +1,84 @@
+// out = W x for many rows x at once: a tile of ROWS rows of W by TOKENS rows of x for each work group, EACH_ROWS by
+// EACH_TOKENS of it for each invocation. A block of 32 columns at a time is decoded into shared memory; rows there are
+// 9 vec4 apart instead of 8, so that the rows that a warp reads together lie in different banks. The next block of
+// weights is fetched before the present one is multiplied, which hides its latency.
+layout(local_size_x = THREADS) in;
+#include "params.glsl"
+layout(std430, binding = 0) readonly buffer W4 { uvec4 w4[]; };
+layout(std430, binding = 1) readonly buffer W1 { uint w1[]; };
+layout(std430, binding = 2) readonly buffer Vectors { float vectors[]; };
+layout(std430, binding = 3) buffer Act { float a[]; };
+#include LAYOUT
+
+const uint T = uint(THREADS), STRIDE = 9u;
+const uint ROW_STEP = uint(ROWS) / uint(EACH_ROWS), TOKEN_STEP = uint(TOKENS) / uint(EACH_TOKENS);
+shared vec4 ws[uint(ROWS) * STRIDE];
+shared vec4 xs[uint(TOKENS) * STRIDE];
+
+float x_at(uint at, uint c) { return c < width ? a[at + c] : 0.0; }
+
+void load_x(uint first_token, uint rows, uint c) {
+    for (uint e = gl_LocalInvocationIndex; e < uint(TOKENS) * 8u; e += T) {
+        uint token = first_token + e / 8u, at = in0 + token * in0_stride, i = c + 4u * (e % 8u);
+        bool live = token < rows;
+        xs[e / 8u * STRIDE + e % 8u] =
+            live ? vec4(x_at(at, i), x_at(at, i + 1u), x_at(at, i + 2u), x_at(at, i + 3u)) : vec4(0.0);
+    }
+}
+
+void store_w(uint local_row, block k, bool live) {
+    vec4 q[8];
+    block_quads(k, q);
+    vec2 s = block_scales(k);
+    vec2 m = vec2(0.0);
+#if BLOCK_HAS_MIN
+    m = block_mins(k);
+#endif
+    for (uint i = 0u; i < 8u; i++) {
+        vec4 v = i < 4u ? q[i] * s.x + m.x : q[i] * s.y + m.y;
+        ws[local_row * STRIDE + i] = live ? v : vec4(0.0);
+    }
+}
+
+void main() {
+    uint t = gl_LocalInvocationIndex, rows = outputs_only != 0u ? n_outputs : n_rows;
+    // Warps of 32 take 8 rows by 4 tokens, then warps go down the rows.
+    uint my_row = t % 8u + 8u * (t / 32u % (ROW_STEP / 8u)), my_token = t / 8u % 4u + 4u * (t / 32u / (ROW_STEP / 8u));
+    uint tiles = (rows0 + uint(ROWS) - 1u) / uint(ROWS);
+    for (uint tile = gl_WorkGroupID.x; tile < tiles; tile += gl_NumWorkGroups.x) {
+        uint first_row_here = tile * uint(ROWS), first_token = gl_WorkGroupID.y * uint(TOKENS);
+        uint load_row = min(first_row_here + t, rows0 - 1u);
+        bool loads = t < uint(ROWS), live = first_row_here + t < rows0;
+        float sum[EACH_ROWS * EACH_TOKENS];
+        for (uint i = 0u; i < uint(EACH_ROWS * EACH_TOKENS); i++) sum[i] = 0.0;
+        block next;
+        if (loads) next = block_load(weight0, weight0_n, load_row * blocks);
+        for (uint k = 0u; k < blocks; k++) {
+            barrier();
+            if (loads) store_w(t, next, live);
+            load_x(first_token, rows, 32u * k);
+            barrier();
+            if (loads && k + 1u < blocks) next = block_load(weight0, weight0_n, load_row * blocks + k + 1u);
+            for (uint q = 0u; q < 8u; q++) {
+                vec4 w[EACH_ROWS], x[EACH_TOKENS];
+                for (uint i = 0u; i < uint(EACH_ROWS); i++) w[i] = ws[(my_row + i * ROW_STEP) * STRIDE + q];
+                for (uint j = 0u; j < uint(EACH_TOKENS); j++) x[j] = xs[(my_token + j * TOKEN_STEP) * STRIDE + q];
+                for (uint i = 0u; i < uint(EACH_ROWS); i++)
+                    for (uint j = 0u; j < uint(EACH_TOKENS); j++) {
+                        float v = sum[i * uint(EACH_TOKENS) + j];
+                        v = w[i].x * x[j].x + v;
+                        v = w[i].y * x[j].y + v;
+                        v = w[i].z * x[j].z + v;
+                        sum[i * uint(EACH_TOKENS) + j] = w[i].w * x[j].w + v;
+                    }
+            }
+        }
+        for (uint j = 0u; j < uint(EACH_TOKENS); j++)
+            for (uint i = 0u; i < uint(EACH_ROWS); i++) {
+                uint row = first_row_here + my_row + i * ROW_STEP, token = first_token + my_token + j * TOKEN_STEP;
+                if (row >= rows0 || token >= rows) continue;
+                float v = sum[i * uint(EACH_TOKENS) + j];
+                a[part_out0 + token * out_stride + row] = bias0 == NONE ? v : v + vectors[bias0 + row];
+            }
+    }
+}

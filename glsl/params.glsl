@@ -1,0 +1,19 @@
+// What every dispatch is told: gles_params of backends/gles/device.h, word for word, and the size of the batch.
+// Offsets count floats of the activations unless a line says otherwise.
+layout(std140, binding = 0) uniform Params {
+    uint in0, in0_stride, in1, in1_stride, out0, out_stride; // values: first float, floats from row to row
+    uint width;                                              // numbers of a row
+    uint heads, kv_heads, head_dim, dims;                    // dims: those that are rotated
+    uint parts, blocks, chunk;                               // matrices; blocks of a row; blocks of x held at a time
+    uint weight0, weight0_n, rows0, part_out0, bias0;        // matrix 0: first 16 bytes, blocks, rows, where its result
+    uint weight1, weight1_n, rows1, part_out1, bias1;        // goes; bias: float of the vectors, or NONE
+    uint weight2, weight2_n, rows2, part_out2, bias2;
+    uint norm, post, first_row;                              // vectors; first_row: of the slice in its matrix
+    float eps, post_eps, scale;
+    uint sum_out, post_out, norm_out, window, slots, pages, page_words, rope, previous;
+    uint extra0, extra1;
+};
+layout(std140, binding = 1) uniform Batch {
+    uint n_rows, n_outputs, outputs_only; // outputs_only: rows of this dispatch are output rows
+};
+const uint NONE = 0xFFFFFFFFu;
