@@ -10,6 +10,7 @@
 
 #include "backends/gles/program_cache.h"
 #include "core/base/file_map.h"
+#include "tests/support/maker.h"
 #include "tests/support/support.h"
 
 #define SOURCE(name, text)                                                                                             \
@@ -52,18 +53,7 @@ static bool have_context(void) {
     return found;
 }
 
-static char folder[64];
-
-static void remove_folder(void) {
-    DIR *d = opendir(folder);
-    for (struct dirent *e; d && (e = readdir(d));) {
-        char path[512];
-        snprintf(path, sizeof path, "%s/%s", folder, e->d_name);
-        unlink(path);
-    }
-    if (d) closedir(d);
-    rmdir(folder);
-}
+static char folder[1024];
 
 /* Files in the folder; the name of the last one, where it is asked for. */
 static int count_files(char *path, size_t room) {
@@ -87,8 +77,7 @@ static bool have_cache(void) {
         support_skip("the driver gives no program binaries");
         return false;
     }
-    strcpy(folder, "/tmp/glint-test-XXXXXX");
-    CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(folder));
+    maker_folder(folder);
     setenv("GLINT_CACHE_DIR", folder, 1);
     return true;
 }
@@ -160,7 +149,7 @@ static void test_variants(void) {
     CU_ASSERT(compiled == 2 && loaded == 0);
     gles_programs_close(&p);
     gles_programs_close(&p);
-    remove_folder();
+    maker_remove(folder);
 }
 
 static void fails(gles_programs *p, const char *name, const char *words) {
@@ -187,29 +176,29 @@ static void test_broken_shader(void) {
     CU_ASSERT_EQUAL(count_files(NULL, 0), 0);
     CU_ASSERT_PTR_NULL(gles_programs_notice(p));
     gles_programs_close(&p);
-    remove_folder();
+    maker_remove(folder);
 }
 
 /* ---- The cache ---- */
 
 static void test_second_start(void) {
-    char path[512];
+    char path[2048];
     struct stat st;
     if (!have_cache()) return;
     expect("first start", one_start(&context), false, NULL);
     CU_ASSERT_EQUAL(count_files(path, sizeof path), 1);
     expect("second start", one_start(&context), true, NULL);
-    remove_folder();
+    maker_remove(folder);
     expect("folder gone", one_start(&context), false, NULL);
     CU_ASSERT(stat(folder, &st) == 0 && (st.st_mode & 0777) == 0700);
-    remove_folder();
+    maker_remove(folder);
     strcat(folder, "/deep");
     setenv("GLINT_CACHE_DIR", folder, 1);
     expect("folder to be made", one_start(&context), false, NULL);
     expect("folder made", one_start(&context), true, NULL);
-    remove_folder();
+    maker_remove(folder);
     *strrchr(folder, '/') = 0;
-    remove_folder();
+    maker_remove(folder);
 }
 
 static void write_bytes(const char *path, const void *data, size_t n) {
@@ -244,7 +233,7 @@ static void is_replaced(const char *what, const char *path, const void *data, si
 
 static void test_damaged(void) {
     static const char foreign[] = "This is somebody's letter, and longer than the head of a file of the cache.";
-    char path[512];
+    char path[2048];
     size_t n;
     if (!have_cache()) return;
     unsigned char *data = good_file(path, sizeof path, &n);
@@ -261,12 +250,12 @@ static void test_damaged(void) {
     data[n] = 0;
     is_replaced("a byte more", path, data, n + 1);
     free(data);
-    remove_folder();
+    maker_remove(folder);
 }
 
 /* Whole files under names that are not theirs: as if two hashes were equal. */
 static void test_not_its_own(void) {
-    char path[512], other[512] = "";
+    char path[2048], other[2048] = "";
     gles_context newer = context;
     if (!have_cache()) return;
     newer = context;
@@ -291,7 +280,7 @@ static void test_not_its_own(void) {
     CU_ASSERT_EQUAL(rename(other, path), 0);
     expect("another shader's file", one_start(&context), false, "another shader's; compiled instead");
     free(data);
-    remove_folder();
+    maker_remove(folder);
 }
 
 static void GL_APIENTRY unknown_format(GLuint program, GLsizei room, GLsizei *n, GLenum *format, void *binary) {
@@ -313,7 +302,7 @@ static void test_driver_refuses(void) {
     odd = context;
     odd.gl.ProgramBinary = silent_refusal;
     expect("refused without an error", one_start(&odd), false, "refused by the driver; compiled instead");
-    remove_folder();
+    maker_remove(folder);
 }
 
 static void GL_APIENTRY no_formats(GLenum name, GLint *v) {
@@ -327,13 +316,13 @@ static void test_no_formats(void) {
     plainer.gl.GetIntegerv = no_formats;
     expect("no binary formats", one_start(&plainer), false, NULL);
     CU_ASSERT_EQUAL(count_files(NULL, 0), 0);
-    remove_folder();
+    maker_remove(folder);
 }
 
 /* ---- Folders that cannot be written ---- */
 
 static void test_unwritable(void) {
-    char path[512];
+    char path[2048];
     if (!have_cache()) return;
     snprintf(path, sizeof path, "%s/file", folder);
     write_bytes(path, "", 0);
@@ -344,7 +333,7 @@ static void test_unwritable(void) {
     expect("a folder in a file", one_start(&context), false, "program cache: ");
     setenv("GLINT_CACHE_DIR", "/proc/glint", 1); /* not even root may */
     expect("a folder of the kernel's", one_start(&context), false, "compiled again at the next start");
-    remove_folder();
+    maker_remove(folder);
 }
 
 static void test_read_only(void) {
@@ -356,13 +345,13 @@ static void test_read_only(void) {
         expect("read-only folder", one_start(&context), false, "compiled again at the next start");
         chmod(folder, 0700);
     }
-    remove_folder();
+    maker_remove(folder);
 }
 
 /* A full disk, twice: no byte more may be written to any file; and the device that is always full in the file's place.
  */
 static void test_full(void) {
-    char path[512];
+    char path[2048];
     size_t n;
     struct rlimit old;
     if (!have_cache()) return;
@@ -380,7 +369,7 @@ static void test_full(void) {
     CU_ASSERT_EQUAL(symlink("/dev/full", path), 0);
     expect("a device", one_start(&context), false, "program cache: ");
     CU_ASSERT_EQUAL(count_files(NULL, 0), 1);
-    remove_folder();
+    maker_remove(folder);
 }
 
 static void folder_is(const char *own, const char *xdg, const char *home, const char *want) {
