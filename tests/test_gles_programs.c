@@ -201,13 +201,6 @@ static void test_second_start(void) {
     maker_remove(folder);
 }
 
-static void write_bytes(const char *path, const void *data, size_t n) {
-    FILE *f = fopen(path, "wb");
-    CU_ASSERT_PTR_NOT_NULL_FATAL(f);
-    CU_ASSERT_EQUAL(fwrite(data, 1, n, f), n);
-    CU_ASSERT_EQUAL(fclose(f), 0);
-}
-
 /* The file as the first start left it, in memory; its path. */
 static unsigned char *good_file(char *path, size_t room, size_t *bytes) {
     file_map m;
@@ -225,7 +218,7 @@ static unsigned char *good_file(char *path, size_t room, size_t *bytes) {
 
 /* This file in the place of the good one is noticed and replaced. */
 static void is_replaced(const char *what, const char *path, const void *data, size_t n) {
-    write_bytes(path, data, n);
+    maker_write(path, data, n);
     expect(what, one_start(&context), false, "compiled instead and written anew");
     expect(what, one_start(&context), true, NULL);
     CU_ASSERT_EQUAL(count_files(NULL, 0), 1);
@@ -266,7 +259,7 @@ static void test_not_its_own(void) {
     expect("another driver", one_start(&newer), false, NULL);
     CU_ASSERT_EQUAL(count_files(other, sizeof other), 1);
     CU_ASSERT_STRING_NOT_EQUAL(path, other);
-    write_bytes(other, data, n);
+    maker_write(other, data, n);
     expect("another driver's file", one_start(&newer), false, "another driver's; compiled instead");
     unlink(other);
 
@@ -325,7 +318,7 @@ static void test_unwritable(void) {
     char path[2048];
     if (!have_cache()) return;
     snprintf(path, sizeof path, "%s/file", folder);
-    write_bytes(path, "", 0);
+    maker_write(path, "", 0);
     setenv("GLINT_CACHE_DIR", path, 1);
     expect("a file for a folder", one_start(&context), false, "program cache: ");
     strcat(path, "/below");
