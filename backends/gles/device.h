@@ -203,7 +203,7 @@ void gles_choose_groups(const backend_program *p, int *group_of);
 glint_status gles_record_group(backend_program *p, int first, int n, glint_error *err);
 /* Commands for one op as the tape has it. */
 glint_status gles_record_op(backend_program *p, int op, glint_error *err);
-/* Appends a dispatch of a shader variant; THREADS and SUBGROUP are added to the defines (at most 12). */
+/* Appends a dispatch of a shader variant. SUBGROUP is added to the defines (at most 12), and THREADS where missing. */
 glint_status gles_add_command(backend_program *p, const char *shader, const gles_define *defines, int n,
                               gles_command command, const gles_params *params, glint_error *err);
 gles_define gles_layout_define(backend_program *p, const backend_weight *w);

@@ -32,9 +32,14 @@ static gles_params params_of(const backend_program *p, const tape_op *op) {
 
 glint_status gles_add_command(backend_program *p, const char *shader, const gles_define *defines, int n,
                               gles_command command, const gles_params *params, glint_error *err) {
-    gles_define all[16] = {{"THREADS", NULL, p->device->threads}, {"SUBGROUP", NULL, p->device->c.limits.subgroup}};
-    memcpy(all + 2, defines, (size_t)n * sizeof *defines);
-    glint_status s = gles_program_get(p->device->programs, shader, all, n + 2, &command.program, err);
+    gles_define all[16] = {{"SUBGROUP", NULL, p->device->c.limits.subgroup}};
+    bool sized = false;
+    for (int i = 0; i < n; i++) {
+        all[1 + i] = defines[i];
+        sized |= !strcmp(defines[i].name, "THREADS");
+    }
+    if (!sized) all[++n] = (gles_define){"THREADS", NULL, p->device->threads};
+    glint_status s = gles_program_get(p->device->programs, shader, all, n + 1, &command.program, err);
     if (s) return s;
     if (p->n_commands == p->command_room) {
         int room = p->command_room ? 2 * p->command_room : 64;
@@ -205,22 +210,69 @@ static glint_status record_argmax(backend_program *p, const tape_op *op, glint_e
 /* Blocks of x that fit beside the sums in shared memory, and the vec4s that they take. */
 uint32_t gles_chunk(const backend_device *d, uint32_t blocks, int matrices) {
     uint32_t threads = (uint32_t)d->threads;
-    uint32_t room = ((uint32_t)d->c.limits.shared - 4 * threads * (uint32_t)(matrices + 1) - 64) / 128;
+    uint32_t room = ((uint32_t)d->c.limits.shared - 4 * threads * (uint32_t)(matrices + 2) - 64) / 128;
     return blocks < room ? blocks : room;
 }
 
-static glint_status record_matmul(backend_program *p, const tape_op *op, glint_error *err) {
+/* Tiles of matmul.comp by what they need: rows of W x rows of x, and how many of each an invocation takes. */
+typedef struct tile {
+    int rows, tokens, each_rows, each_tokens;
+} tile;
+
+static const tile tiles[] = {{128, 64, 8, 4}, {64, 64, 4, 4}, {32, 64, 4, 4}};
+
+static int tile_threads(const tile *t) {
+    return t->rows / t->each_rows * (t->tokens / t->each_tokens);
+}
+
+/* The first one that the device can hold and that gives it enough work groups; else the last that it can hold. */
+static const tile *choose_tile(const backend_device *d, int rows, int tokens) {
+    enum { ENOUGH = 256 };
+    const tile *best = &tiles[2];
+    for (int i = 2; i >= 0; i--) {
+        const tile *t = &tiles[i];
+        int shared = (t->rows + t->tokens) * 9 * 16;
+        bool holds = tile_threads(t) <= d->threads && shared <= d->c.limits.shared;
+        int groups = (rows + t->rows - 1) / t->rows * ((tokens + t->tokens - 1) / t->tokens);
+        if (holds && (groups >= ENOUGH || i > 0)) best = t;
+    }
+    return best;
+}
+
+/* Many rows in `fast` go through tiles; few, and all in `exact`, one by one, so that bits do not depend on the number.
+ */
+enum { FEW_ROWS = 8 };
+
+static glint_status record_tiles(backend_program *p, const tape_op *op, gles_params q, int most_rows,
+                                 glint_error *err) {
     const backend_device *d = p->device;
     const backend_weight *w = weight(p, op, 0), *bias = weight(p, op, 1);
-    gles_params q = params_of(p, op);
-    q.width = (uint32_t)w->cols;
-    q.blocks = gles_blocks(w->cols);
-    q.chunk = gles_chunk(d, q.blocks, 1);
-    q.parts = 1;
+    for (int i = 0; i < w->n_slices; i++) {
+        const tile *t = choose_tile(d, w->slices[i].rows, most_rows);
+        const gles_define defines[] = {gles_layout_define(p, w),          {"THREADS", NULL, tile_threads(t)},
+                                       {"ROWS", NULL, t->rows},           {"TOKENS", NULL, t->tokens},
+                                       {"EACH_ROWS", NULL, t->each_rows}, {"EACH_TOKENS", NULL, t->each_tokens}};
+        GLuint arena_id = d->arena[w->slices[i].arena].id;
+        q.part[0] = gles_part_of(w, i, q.out0, bias ? (uint32_t)bias->vector : UINT32_MAX);
+        gles_command c = {.storage = {arena_id, arena_id, d->vectors.id},
+                          .fixed = ((uint32_t)w->slices[i].rows + (uint32_t)t->rows - 1) / (uint32_t)t->rows,
+                          .y_rows = (uint32_t)t->tokens,
+                          .rows = rows_of(p, op),
+                          .barrier = i == 0};
+        glint_status s = gles_add_command(p, "matmul.comp", defines, 6, c, &q, err);
+        if (s) return s;
+    }
+    return GLINT_OK;
+}
+
+static glint_status record_rows(backend_program *p, const tape_op *op, gles_params q, glint_error *err) {
+    const backend_device *d = p->device;
+    const backend_weight *w = weight(p, op, 0), *bias = weight(p, op, 1);
     const gles_define defines[] = {gles_layout_define(p, w),
                                    {"PROLOGUE", NULL, 0},
                                    {"GATE", NULL, 0},
                                    {"X_QUADS", NULL, 8 * (int64_t)gles_chunk(d, UINT32_MAX, 1)}};
+    q.chunk = gles_chunk(d, q.blocks, 1);
     for (int i = 0; i < w->n_slices; i++) {
         uint32_t at_once = q.chunk < (uint32_t)d->threads ? (uint32_t)d->threads / q.chunk : 1;
         GLuint arena_id = d->arena[w->slices[i].arena].id;
@@ -234,6 +286,17 @@ static glint_status record_matmul(backend_program *p, const tape_op *op, glint_e
         if (s) return s;
     }
     return GLINT_OK;
+}
+
+static glint_status record_matmul(backend_program *p, const tape_op *op, glint_error *err) {
+    const backend_weight *w = weight(p, op, 0);
+    gles_params q = params_of(p, op);
+    q.width = (uint32_t)w->cols;
+    q.blocks = gles_blocks(w->cols);
+    q.parts = 1;
+    int most_rows = rows_of(p, op) == GLES_OUTPUTS ? p->request.max_outputs : p->request.max_rows;
+    bool tiled = most_rows > FEW_ROWS && p->device->options.precision == GLINT_FAST;
+    return tiled ? record_tiles(p, op, q, most_rows, err) : record_rows(p, op, q, err);
 }
 
 typedef glint_status record_fn(backend_program *p, const tape_op *op, glint_error *err);
