@@ -12,6 +12,15 @@ static glint_status no_memory(glint_error *err) {
 
 /* ---- Places ---- */
 
+/* The next step's embed reads the ids that argmax chose, side by side: no other value may take their place. */
+static void place_chosen(backend_program *p) {
+    tape_value v = p->request.tape->argmax;
+    if (v < 0 || p->offset[v] == UINT32_MAX) return;
+    p->offset[v] = p->spare;
+    p->stride[v] = 1;
+    p->spare += ((uint32_t)p->request.max_rows + ROW_FLOATS - 1) / ROW_FLOATS * ROW_FLOATS;
+}
+
 static glint_status place_values(backend_program *p, const int *group_of, glint_error *err) {
     const backend_compile_request *r = &p->request;
     const tape *t = r->tape;
@@ -24,7 +33,8 @@ static glint_status place_values(backend_program *p, const int *group_of, glint_
         p->offset[v] = plan.offset[v] == SIZE_MAX ? UINT32_MAX : (uint32_t)(plan.offset[v] / sizeof(float));
     }
     p->spare = (uint32_t)(plan.total_bytes / sizeof(float));
-    size_t bytes = plan.total_bytes + sizeof(float) * gles_spare_floats(r);
+    place_chosen(p);
+    size_t bytes = sizeof(float) * ((size_t)p->spare + gles_spare_floats(r));
     if (bytes > (size_t)p->device->c.limits.block)
         return base_fail(err, GLINT_DEVICE,
                          "%s: a batch of %d rows needs %zu bytes of scratch, a storage block holds "
