@@ -41,6 +41,7 @@ static const limit_row limit_rows[] = {
     {"invocations", offsetof(gles_limits, invocations), 128},
     {"groups", offsetof(gles_limits, groups), 65535},
     {"align", offsetof(gles_limits, align), 256},
+    {"blocks", offsetof(gles_limits, blocks), 4},
     {"subgroup", offsetof(gles_limits, subgroup), 0},
 };
 enum { LIMITS = sizeof limit_rows / sizeof *limit_rows };
@@ -101,6 +102,10 @@ static void query_limits(gles_context *c) {
         gl->GetIntegeri_v(GL_MAX_COMPUTE_WORK_GROUP_COUNT, i, &v);
         if (v < l->groups) l->groups = v;
     }
+    GLint bindings = 0;
+    gl->GetIntegerv(GL_MAX_COMPUTE_SHADER_STORAGE_BLOCKS, &v);
+    gl->GetIntegerv(GL_MAX_SHADER_STORAGE_BUFFER_BINDINGS, &bindings);
+    l->blocks = v < bindings ? v : bindings;
     GLint uniform = 256;
     gl->GetIntegerv(GL_SHADER_STORAGE_BUFFER_OFFSET_ALIGNMENT, &v);
     gl->GetIntegerv(GL_UNIFORM_BUFFER_OFFSET_ALIGNMENT, &uniform);

@@ -12,6 +12,7 @@ typedef struct gles_limits {
     int64_t shared;      /* bytes of shared memory of a group */
     int64_t invocations; /* of a group */
     int64_t groups;      /* of a dispatch, in each dimension */
+    int64_t blocks;      /* storage blocks of a shader */
     int64_t align;       /* of offsets of storage and uniform blocks */
     int64_t subgroup;    /* size of a subgroup where arithmetic on it works in compute shaders; 0: not used */
 } gles_limits;

@@ -35,8 +35,10 @@ struct backend_device {
     gles_staging staging;
     GLuint readback; /* a buffer that the host maps to read, and its size */
     size_t readback_bytes;
-    int threads;        /* of a work group: a power of two */
-    int upload_threads; /* that re-code weights */
+    int threads;         /* of a work group: a power of two */
+    int product_threads; /* the same for products with one row */
+    int product_groups;  /* work groups of that size that run at a time */
+    int upload_threads;  /* that re-code weights */
 };
 
 glint_status gles_memory_open(backend_device *d, glint_error *err);
@@ -132,7 +134,7 @@ enum gles_pieces {
  * rounded up, or 1 where y_rows is 0. */
 typedef struct gles_command {
     GLuint program;
-    GLuint storage[4]; /* buffers of bindings 0 to 3; 0: none */
+    GLuint storage[5]; /* buffers of the bindings; 0: none */
     uint32_t params;   /* byte offset of its parameters */
     uint32_t fixed, per_row, row_divisor;
     uint32_t y_rows;
@@ -209,10 +211,14 @@ glint_status gles_add_command(backend_program *p, const char *shader, const gles
 gles_define gles_layout_define(backend_program *p, const backend_weight *w);
 /* One slice of a weight as a part of a matrix product: `out` and `bias` are those of the whole weight. */
 gles_part gles_part_of(const backend_weight *w, int slice, uint32_t out, uint32_t bias);
+/* A dispatch of matvec.comp over the parts in q, which lie like slice `slice` of `w`; `gate` is the op that joins two
+ * of them, or NULL. q's width, in0 and part are given; `c` says rows and barrier. */
+glint_status gles_add_product(backend_program *p, gles_params q, const backend_weight *w, int slice, int prologue,
+                              const tape_op *gate, gles_command c, glint_error *err);
 /* What shaders need to find pages, positions and sequences. */
 void gles_cache_params(const backend_program *p, const tape_op *op, gles_params *q);
-/* Blocks of x that a work group holds in shared memory beside the sums of `matrices` matrices. */
-uint32_t gles_chunk(const backend_device *d, uint32_t blocks, int matrices);
+/* Blocks of x that a work group of matvec.comp holds in shared memory beside its sums. */
+uint32_t gles_chunk(const backend_device *d, uint32_t blocks);
 /* The largest scratch that any op needs, in floats. */
 uint32_t gles_spare_floats(const backend_compile_request *r);
 /* Pieces of the cache for one row of `length` positions. */

@@ -33,7 +33,7 @@ typedef struct front {
 
 static bool fits(const backend_program *p, const tape_op *norm) {
     uint32_t blocks = gles_blocks(p->request.tape->values[norm->out].width);
-    return gles_chunk(p->device, blocks, 2) == blocks;
+    return gles_chunk(p->device, blocks) == blocks;
 }
 
 static front find_front(const backend_program *p, int i) {
@@ -146,30 +146,12 @@ static void front_params(const backend_program *p, const front *f, gles_params *
 /* One dispatch takes as many of the parts as lie alike. */
 typedef struct product {
     const backend_weight *w;
+    int slice;
     gles_part part;
 } product;
 
 static bool alike(const product *a, const product *b) {
-    return a->w->layout == b->w->layout && a->w->slices[0].arena == b->w->slices[0].arena;
-}
-
-static glint_status dispatch_products(backend_program *p, gles_params q, const product *all, int n, int prologue,
-                                      const tape_op *gate, bool barrier, glint_error *err) {
-    const backend_device *d = p->device;
-    const gles_define defines[] = {gles_layout_define(p, all[0].w),
-                                   {"PROLOGUE", NULL, prologue},
-                                   {"GATE", NULL, gate != NULL},
-                                   {"ACT", NULL, gate ? (int64_t)gate->p.act : 0},
-                                   {"X_QUADS", NULL, 8 * (int64_t)gles_chunk(d, UINT32_MAX, 2)}};
-    uint32_t threads = (uint32_t)d->threads, at_once = q.chunk < threads ? threads / q.chunk : 1, groups = 0;
-    for (int i = 0; i < n; i++) {
-        q.part[i] = all[i].part;
-        if (!gate || i == 0) groups += (all[i].part.rows + at_once - 1) / at_once;
-    }
-    q.parts = (uint32_t)n;
-    GLuint weights = d->arena[all[0].w->slices[0].arena].id;
-    gles_command c = {.storage = {weights, weights, d->vectors.id}, .fixed = groups, .barrier = barrier};
-    return gles_add_command(p, "matvec.comp", defines, 5, c, &q, err);
+    return a->w->layout == b->w->layout && a->w->slices[a->slice].arena == b->w->slices[b->slice].arena;
 }
 
 enum { MOST_PRODUCTS = 16 };
@@ -188,15 +170,16 @@ static glint_status record_products(backend_program *p, int i, int n, glint_erro
         q.width = (uint32_t)w->cols;
         for (int s = 0; s < w->n_slices && count < MOST_PRODUCTS; s++)
             all[count++] =
-                (product){w, gles_part_of(w, s, p->offset[op->out], bias ? (uint32_t)bias->vector : UINT32_MAX)};
+                (product){w, s, gles_part_of(w, s, p->offset[op->out], bias ? (uint32_t)bias->vector : UINT32_MAX)};
     }
     if (gate) all[0].part.out = p->offset[gate->out];
-    q.blocks = gles_blocks((int)q.width);
-    q.chunk = q.blocks;
     for (int first = 0, taken; first < count; first += taken) {
         for (taken = 1; taken < GLES_PARTS && first + taken < count && alike(&all[first], &all[first + taken]);)
             taken++;
-        glint_status s = dispatch_products(p, q, all + first, taken, prologue, gate, first == 0, err);
+        for (int j = 0; j < taken; j++) q.part[j] = all[first + j].part;
+        q.parts = (uint32_t)taken;
+        gles_command c = {.barrier = first == 0};
+        glint_status s = gles_add_product(p, q, all[first].w, all[first].slice, prologue, gate, c, err);
         if (s) return s;
         q.sum_out = q.post_out = q.norm_out = UINT32_MAX; /* written once */
     }
@@ -211,7 +194,7 @@ static glint_status record_attention(backend_program *p, int i, glint_error *err
     const tape *t = p->request.tape;
     const backend_cache *cache = p->request.cache;
     tape_value q_in = f.q_norm ? f.q_norm->in[0] : f.q_rope->in[0], k_in = f.k_norm ? f.k_norm->in[0] : f.k_rope->in[0];
-    int group = attend->p.heads / attend->p.kv_heads, scores = group * TAPE_PAGE;
+    int group = attend->p.heads / attend->p.kv_heads, threads = p->device->product_threads;
     gles_params q = {.in0 = p->offset[q_in],
                      .in1 = p->offset[k_in],
                      .out0 = p->offset[attend->out],
@@ -237,13 +220,14 @@ static glint_status record_attention(backend_program *p, int i, glint_error *err
     const gles_define defines[] = {{"CACHE_F32", NULL, cache->f32},
                                    {"HEAD_DIM", NULL, attend->p.head_dim},
                                    {"GROUP", NULL, group},
-                                   {"SCORES", NULL, scores > attend->p.head_dim ? scores : attend->p.head_dim}};
+                                   {"THREADS", NULL, threads},
+                                   {"BLOCK", NULL, threads >= 512 ? 256 : TAPE_PAGE}};
     gles_command c = {.storage = {cache->layer[attend->p.cache].id, p->step.id, p->device->vectors.id},
                       .fixed = q.kv_heads,
                       .pieces = GLES_PIECES_TIMES,
                       .window = q.window,
                       .barrier = true};
-    glint_status s = gles_add_command(p, "attend_one.comp", defines, 4, c, &q, err);
+    glint_status s = gles_add_command(p, "attend_one.comp", defines, 5, c, &q, err);
     if (s) return s;
     c = (gles_command){
         .fixed = q.heads, .pieces = GLES_PIECES_MERGE, .window = q.window, .kv_heads = q.kv_heads, .barrier = true};

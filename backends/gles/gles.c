@@ -98,6 +98,9 @@ static glint_status gles_open(const char *name, const backend_options *options, 
     d->upload_threads = gles_upload_threads();
     d->threads = LARGEST_GROUP;
     while (d->threads > d->c.limits.invocations) d->threads /= 2;
+    d->product_threads = d->threads;
+    while (!d->c.software && 2 * d->product_threads <= d->c.limits.invocations) d->product_threads *= 2;
+    d->product_groups = 132;
     s = gles_programs_open(&d->c, &d->programs, err);
     if (!s) s = gles_memory_open(d, err);
     if (s)

@@ -207,11 +207,51 @@ static glint_status record_argmax(backend_program *p, const tape_op *op, glint_e
 
 /* ---- Matrix products ---- */
 
-/* Blocks of x that fit beside the sums in shared memory, and the vec4s that they take. */
-uint32_t gles_chunk(const backend_device *d, uint32_t blocks, int matrices) {
-    uint32_t threads = (uint32_t)d->threads;
-    uint32_t room = ((uint32_t)d->c.limits.shared - 4 * threads * (uint32_t)(matrices + 2) - 64) / 128;
+/* Beside x lie two sums an invocation, and what adds them up over lanes and over the group. */
+uint32_t gles_chunk(const backend_device *d, uint32_t blocks) {
+    uint32_t room = ((uint32_t)d->c.limits.shared - 16 * (uint32_t)d->product_threads - 64) / 128;
     return blocks < room ? blocks : room;
+}
+
+static uint32_t power_of_two(uint32_t n) {
+    uint32_t p = 1;
+    while (p < n) p *= 2;
+    return p;
+}
+
+static uint32_t divide_up(uint32_t a, uint32_t b) {
+    return (a + b - 1) / b;
+}
+
+/* Shared memory for x in steps, so that few variants are compiled. */
+static int64_t quads_of_x(const backend_device *d, uint32_t chunk) {
+    uint32_t room = gles_chunk(d, UINT32_MAX), n = power_of_two(chunk);
+    return 8 * (int64_t)(n < room ? n : room);
+}
+
+glint_status gles_add_product(backend_program *p, gles_params q, const backend_weight *w, int slice, int prologue,
+                              const tape_op *gate, gles_command c, glint_error *err) {
+    const backend_device *d = p->device;
+    uint32_t threads = (uint32_t)d->product_threads;
+    q.blocks = gles_blocks((int)q.width);
+    q.chunk = gles_chunk(d, q.blocks);
+    bool quads = d->c.limits.blocks > 4, one_block = q.chunk == q.blocks && q.blocks <= threads;
+    const gles_define defines[] = {gles_layout_define(p, w),
+                                   {"THREADS", NULL, threads},
+                                   {"PROLOGUE", NULL, prologue},
+                                   {"GATE", NULL, gate != NULL},
+                                   {"ACT", NULL, gate ? (int64_t)gate->p.act : 0},
+                                   {"ONE_BLOCK", NULL, one_block},
+                                   {"ACT_QUADS", NULL, quads},
+                                   {"QUADS_EACH", NULL, prologue ? divide_up(8 * q.blocks, threads) : 0},
+                                   {"X_QUADS", NULL, quads_of_x(d, q.chunk)}};
+    uint32_t at_once = q.chunk < threads ? threads / q.chunk : 1, jobs = 0;
+    for (uint32_t i = 0; i < (gate ? 1 : q.parts); i++) jobs += divide_up(q.part[i].rows, at_once);
+    c.fixed = jobs < (uint32_t)d->product_groups ? jobs : (uint32_t)d->product_groups;
+    c.storage[0] = c.storage[1] = d->arena[w->slices[slice].arena].id;
+    c.storage[2] = d->vectors.id;
+    c.storage[4] = quads ? p->act.id : 0;
+    return gles_add_command(p, "matvec.comp", defines, (int)(sizeof defines / sizeof *defines), c, &q, err);
 }
 
 /* Tiles of matmul.comp by what they need: rows of W x rows of x, and how many of each an invocation takes. */
@@ -266,23 +306,11 @@ static glint_status record_tiles(backend_program *p, const tape_op *op, gles_par
 }
 
 static glint_status record_rows(backend_program *p, const tape_op *op, gles_params q, glint_error *err) {
-    const backend_device *d = p->device;
     const backend_weight *w = weight(p, op, 0), *bias = weight(p, op, 1);
-    const gles_define defines[] = {gles_layout_define(p, w),
-                                   {"PROLOGUE", NULL, 0},
-                                   {"GATE", NULL, 0},
-                                   {"X_QUADS", NULL, 8 * (int64_t)gles_chunk(d, UINT32_MAX, 1)}};
-    q.chunk = gles_chunk(d, q.blocks, 1);
     for (int i = 0; i < w->n_slices; i++) {
-        uint32_t at_once = q.chunk < (uint32_t)d->threads ? (uint32_t)d->threads / q.chunk : 1;
-        GLuint arena_id = d->arena[w->slices[i].arena].id;
         q.part[0] = gles_part_of(w, i, q.out0, bias ? (uint32_t)bias->vector : UINT32_MAX);
-        gles_command c = {.storage = {arena_id, arena_id, d->vectors.id},
-                          .fixed = (q.part[0].rows + at_once - 1) / at_once,
-                          .y_rows = 1,
-                          .rows = rows_of(p, op),
-                          .barrier = i == 0};
-        glint_status s = gles_add_command(p, "matvec.comp", defines, 4, c, &q, err);
+        gles_command c = {.y_rows = 1, .rows = rows_of(p, op), .barrier = i == 0};
+        glint_status s = gles_add_product(p, q, w, i, 0, NULL, c, err);
         if (s) return s;
     }
     return GLINT_OK;

@@ -78,7 +78,7 @@ static void dispatch(const backend_program *p, const gles_command *c, const back
     if (!x || !rows) return;
     if (c->barrier) gl->MemoryBarrier(GL_SHADER_STORAGE_BARRIER_BIT);
     gl->UseProgram(c->program);
-    for (GLuint i = 0; i < 4; i++)
+    for (GLuint i = 0; i < 5; i++)
         if (c->storage[i]) gl->BindBufferBase(GL_SHADER_STORAGE_BUFFER, i, c->storage[i]);
     gl->BindBufferRange(GL_UNIFORM_BUFFER, 0, p->uniform.id, (GLintptr)c->params, sizeof(gles_params));
     gl->BindBufferBase(GL_UNIFORM_BUFFER, 1, p->batch[c->rows == GLES_OUTPUTS].id);
