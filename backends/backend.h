@@ -19,7 +19,7 @@ typedef struct backend_cache backend_cache;
 typedef struct backend_program backend_program;
 
 typedef struct backend_options {
-    int threads; /* 0: the cores there are */
+    int threads;               /* 0: the cores there are */
     glint_precision precision; /* of all programs on this device */
 } backend_options;
 
@@ -32,14 +32,14 @@ typedef struct backend_view {
     int rows, cols;       /* a vector is one row */
     bool rotary_adjacent; /* inside each head of head_dim rows, file row 2j is row j and 2j + 1 is row j + head_dim/2 */
     int head_dim;
-    bool minus_one;       /* values are stored as w - 1 */
+    bool minus_one; /* values are stored as w - 1 */
 } backend_view;
 
 typedef struct backend_cache_request {
     const tape *tape;
-    int first_op, n_ops;           /* caches of this range */
-    int pages[TAPE_MAX_GROUPS];    /* by group; page ids are 0 .. pages - 1 */
-    bool f32;                      /* else float16 */
+    int first_op, n_ops;        /* caches of this range */
+    int pages[TAPE_MAX_GROUPS]; /* by group; page ids are 0 .. pages - 1 */
+    bool f32;                   /* else float16 */
 } backend_cache_request;
 
 typedef struct backend_compile_request {
@@ -67,16 +67,16 @@ typedef struct backend_pages {
 /* Rows of work. All arrays are borrowed until step or run_groups returns. */
 typedef struct backend_batch {
     int n_rows, n_outputs;
-    const int32_t *token;    /* id, or BACKEND_PREVIOUS(r) */
+    const int32_t *token; /* id, or BACKEND_PREVIOUS(r) */
     const int32_t *position;
     const int32_t *sequence;
-    const int32_t *output;   /* n_outputs row numbers, rising */
+    const int32_t *output; /* n_outputs row numbers, rising */
     backend_pages pages[TAPE_MAX_GROUPS];
 } backend_batch;
 
 /* What really runs as one piece. No group overwrites its own inputs. */
 typedef struct backend_group {
-    int first_op, last_op;  /* in the tape */
+    int first_op, last_op; /* in the tape */
     const tape_value *in, *out;
     int n_in, n_out;
 } backend_group;
@@ -99,7 +99,8 @@ typedef struct backend {
     /* Decodes rows [first, first + n) back through that layout, in canonical order and meaning: n * cols floats. */
     glint_status (*weight_rows)(backend_device *d, backend_weight *w, int first, int n, float *out, glint_error *err);
 
-    glint_status (*cache_open)(backend_device *d, const backend_cache_request *r, backend_cache **out, glint_error *err);
+    glint_status (*cache_open)(backend_device *d, const backend_cache_request *r, backend_cache **out,
+                               glint_error *err);
     void (*cache_close)(backend_device *d, backend_cache *c);
     glint_status (*cache_copy_page)(backend_cache *c, int group, int from, int to, glint_error *err);
     /* A page as floats: [cache of the range in its group][k, v][TAPE_PAGE][kv_heads * head_dim]. */
@@ -107,13 +108,15 @@ typedef struct backend {
     glint_status (*cache_write)(backend_cache *c, int group, int page, const float *in, glint_error *err);
 
     /* Chooses kernels, fuses, allocates all that a step needs. */
-    glint_status (*compile)(backend_device *d, const backend_compile_request *r, backend_program **out, glint_error *err);
+    glint_status (*compile)(backend_device *d, const backend_compile_request *r, backend_program **out,
+                            glint_error *err);
     void (*program_close)(backend_program *p);
     int (*groups)(const backend_program *p, const backend_group **out); /* returns how many */
 
     /* Submits a batch through the whole range; allocates nothing. At most BACKEND_IN_FLIGHT tickets are open. */
     glint_status (*step)(backend_program *p, const backend_batch *b, backend_ticket *ticket, glint_error *err);
-    /* The same for groups [first, first + n) only, on the values that are there (written, or left by earlier groups). */
+    /* The same for groups [first, first + n) only, on the values that are there (written, or left by earlier groups).
+     */
     glint_status (*run_groups)(backend_program *p, const backend_batch *b, int first, int n, backend_ticket *ticket,
                                glint_error *err);
     /* Rows [first_row, first_row + n) of an observed value, after the step has finished and the device is known to be
