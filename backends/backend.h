@@ -85,7 +85,8 @@ enum { BACKEND_IN_FLIGHT = 4 };
 typedef uint64_t backend_ticket; /* counts the steps of a program */
 
 typedef struct backend {
-    const char *name; /* "cpu": the first part of a device's name */
+    const char *name;  /* "cpu": the first part of a device's name */
+    bool asynchronous; /* step returns before the work is done, so that submitting the next one ahead pays */
 
     /* Devices of this backend: at most `capacity` entries are written, *count is how many there are. */
     glint_status (*enumerate)(glint_device_info *out, int capacity, int *count, glint_error *err);

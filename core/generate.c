@@ -12,6 +12,47 @@ static glint_status choose(glint_session *s, glint_sampler *sampler, bool need_l
     return GLINT_OK;
 }
 
+/* Tells the user; true: stop. */
+static bool tell(const glint_session *s, const glint_generate_options *o, glint_generated *g) {
+    g->last = !o->ignore_end && glint_token_ends(s->model, g->id);
+    return !o->token(g, o->user) || g->last;
+}
+
+static bool wants_more(const glint_session *s, const glint_generate_options *o, int told) {
+    return told != o->n && glint_session_length(s, 0) < s->context; /* n 0: without end */
+}
+
+/* A step for each token, chosen on the host. `id` is the first one, not told yet. */
+static glint_status decode_by_host(glint_session *s, glint_sampler *sampler, const glint_generate_options *o,
+                                   glint_generated g, int *steps, glint_error *err) {
+    while (!tell(s, o, &g) && wants_more(s, o, ++g.index)) {
+        glint_status status = glint_session_step(s, &(glint_row){.token = g.id, .output = true}, 1, err);
+        ++*steps;
+        if (!status) status = choose(s, sampler, o->need_logits, &g.logits, &g.id, err);
+        if (status) return status;
+    }
+    return GLINT_OK;
+}
+
+/* The device goes on with what it chose itself; the host is always one step behind, and takes the last one back when
+ * the text ended before it. */
+static glint_status decode_ahead(glint_session *s, const glint_generate_options *o, glint_generated g, int *steps,
+                                 glint_error *err) {
+    if (tell(s, o, &g) || !wants_more(s, o, ++g.index)) return GLINT_OK;
+    glint_status status = glint_session_step(s, &(glint_row){.token = g.id, .output = true}, 1, err);
+    for (bool stop = false; !status && !stop; ++g.index) {
+        backend_ticket ticket = s->ticket;
+        bool more = wants_more(s, o, g.index + 1);
+        ++*steps;
+        if (more) status = session_step_previous(s, err);
+        if (!status) status = session_chosen(s, ticket, &g.id, err);
+        if (status) break;
+        stop = tell(s, o, &g) || !more;
+        if (stop && more) status = glint_session_cut(s, 0, glint_session_length(s, 0) - 1, err);
+    }
+    return status;
+}
+
 glint_status glint_generate(glint_session *s, glint_sampler *sampler, const glint_generate_options *o,
                             glint_timings *timings, glint_error *err) {
     if (!o->n_prompt) return base_fail(err, GLINT_BAD_INPUT, "the prompt has no tokens");
@@ -19,19 +60,15 @@ glint_status glint_generate(glint_session *s, glint_sampler *sampler, const glin
     glint_status status = glint_session_feed(s, 0, o->prompt, o->n_prompt, err);
     if (status) return status;
     for (size_t i = 0; sampler && i < o->n_prompt; i++) glint_sampler_accept(sampler, o->prompt[i]);
+    glint_generated g = {0};
+    status = choose(s, sampler, o->need_logits, &g.logits, &g.id, err);
     double decoding = session_seconds();
     glint_timings took = {.prefill_seconds = decoding - begin, .prefill_tokens = (int)o->n_prompt};
-    for (int i = 0; !o->n || i < o->n; i++) {
-        glint_generated g = {.index = i};
-        status = choose(s, sampler, o->need_logits, &g.logits, &g.id, err);
-        if (status) break;
-        g.last = !o->ignore_end && glint_token_ends(s->model, g.id);
-        if (!o->token(&g, o->user) || g.last) break;
-        if (i + 1 == o->n || glint_session_length(s, 0) == s->context) break;
-        status = glint_session_step(s, &(glint_row){.token = g.id, .output = true}, 1, err);
-        if (status) break;
-        took.decode_tokens++;
-    }
+    bool ahead = !sampler && !o->need_logits && s->device_backend->asynchronous;
+    if (!status && ahead)
+        status = decode_ahead(s, o, g, &took.decode_tokens, err);
+    else if (!status)
+        status = decode_by_host(s, sampler, o, g, &took.decode_tokens, err);
     took.decode_seconds = session_seconds() - decoding;
     if (timings) *timings = took;
     return status;

@@ -43,6 +43,12 @@ struct glint_session {
     arena memory;
 };
 
+/* One more token of sequence 0: the one that the device itself chose in the step before, which was of one row too. The
+ * context has room for it. */
+glint_status session_step_previous(glint_session *s, glint_error *err);
+/* What was chosen in output row 0 of an earlier step of one row, at most BACKEND_IN_FLIGHT - 1 steps ago. */
+glint_status session_chosen(glint_session *s, backend_ticket ticket, int32_t *out, glint_error *err);
+
 double session_seconds(void); /* a clock that only goes forward */
 
 #endif

@@ -46,9 +46,9 @@ static backend_program *program_for(const glint_session *s, int rows) {
     return NULL;
 }
 
-glint_status glint_session_step(glint_session *s, const glint_row *rows, int n, glint_error *err) {
-    s->step_rows = 0; /* until it has worked there is nothing to read */
-    glint_status status = take_rows(s, rows, n, err);
+/* Runs the n rows that take_rows has put into the batch arrays. */
+static glint_status run_batch(glint_session *s, int n, glint_error *err) {
+    glint_status status = GLINT_OK;
     for (int q = 0; q < s->kv.sequences && !status; q++)
         if (s->new_rows[q]) status = kv_reserve(&s->kv, q, s->new_rows[q], copy_page, s, err);
     if (status) return status;
@@ -65,6 +65,25 @@ glint_status glint_session_step(glint_session *s, const glint_row *rows, int n, 
     for (int q = 0; q < s->kv.sequences; q++) kv_advance(&s->kv, q, s->new_rows[q]);
     s->step_rows = n;
     return GLINT_OK;
+}
+
+glint_status glint_session_step(glint_session *s, const glint_row *rows, int n, glint_error *err) {
+    s->step_rows = 0; /* until it has worked there is nothing to read */
+    glint_status status = take_rows(s, rows, n, err);
+    return status ? status : run_batch(s, n, err);
+}
+
+glint_status session_step_previous(glint_session *s, glint_error *err) {
+    glint_status status = take_rows(s, &(glint_row){.output = true}, 1, err);
+    s->token[0] = BACKEND_PREVIOUS(0);
+    return status ? status : run_batch(s, 1, err);
+}
+
+glint_status session_chosen(glint_session *s, backend_ticket ticket, int32_t *out, glint_error *err) {
+    float id;
+    glint_status status = s->device_backend->read(s->program, ticket, s->model->tape.argmax, 0, 1, &id, err);
+    if (!status) *out = (int32_t)id;
+    return status;
 }
 
 glint_status glint_session_feed(glint_session *s, int sequence, const int32_t *ids, size_t n, glint_error *err) {

@@ -25,6 +25,13 @@ typedef struct gles_staging {
     int segment;
 } gles_staging;
 
+/* A small place that the device writes and the host reads, each time after a fence of its own. */
+typedef struct gles_slot {
+    GLuint id;
+    const void *memory; /* persistently mapped; NULL: mapped at each reading */
+    GLsync fence;
+} gles_slot;
+
 struct backend_device {
     gles_context c;
     gles_programs *programs;
@@ -61,8 +68,17 @@ glint_status gles_read(backend_device *d, const gles_buffer *from, size_t offset
 /* The same for n rows of `bytes`, `stride` bytes apart, to rows side by side. */
 glint_status gles_read_rows(backend_device *d, const gles_buffer *from, size_t offset, size_t stride, size_t bytes,
                             size_t n, void *out, glint_error *err);
+glint_status gles_slot_open(backend_device *d, size_t bytes, gles_slot *out, glint_error *err);
+void gles_slot_close(backend_device *d, gles_slot *s);
+/* n rows of `bytes`, `stride` bytes apart, into the slot; then its fence. */
+void gles_slot_fill(backend_device *d, gles_slot *s, const gles_buffer *from, size_t offset, size_t stride,
+                    size_t bytes, size_t n);
+glint_status gles_slot_read(backend_device *d, gles_slot *s, size_t offset, size_t bytes, void *out, glint_error *err);
 glint_status gles_write(backend_device *d, const gles_buffer *to, size_t offset, size_t bytes, const void *in,
                         glint_error *err);
+
+/* How many work groups of `threads` invocations run at a time (resident.c). */
+glint_status gles_measure_resident(backend_device *d, int threads, int *out, glint_error *err);
 
 /* ---- Weights (weights.c) ---- */
 
@@ -170,7 +186,7 @@ struct backend_program {
     int n_groups;
     uint32_t spare; /* scratch of ops: its first float */
     backend_ticket steps;
-    gles_buffer chosen; /* argmax of the last BACKEND_IN_FLIGHT steps, for reading */
+    gles_slot chosen[BACKEND_IN_FLIGHT]; /* argmax of the last steps */
     arena memory;
 };
 

@@ -7,7 +7,7 @@
 
 /* ---- Devices: "gles:0", "gles:1" ... hardware in the order of EGL; "gles:llvmpipe" for the software renderer ---- */
 
-enum { LARGEST_GROUP = 256 };
+enum { LARGEST_GROUP = 256, SOFTWARE_GROUPS = 64 };
 
 typedef struct found {
     gles_place place;
@@ -100,9 +100,10 @@ static glint_status gles_open(const char *name, const backend_options *options, 
     while (d->threads > d->c.limits.invocations) d->threads /= 2;
     d->product_threads = d->threads;
     while (!d->c.software && 2 * d->product_threads <= d->c.limits.invocations) d->product_threads *= 2;
-    d->product_groups = 132;
+    d->product_groups = SOFTWARE_GROUPS;
     s = gles_programs_open(&d->c, &d->programs, err);
     if (!s) s = gles_memory_open(d, err);
+    if (!s && !d->c.software) s = gles_measure_resident(d, d->product_threads, &d->product_groups, err);
     if (s)
         gles_close(d);
     else
@@ -112,6 +113,7 @@ static glint_status gles_open(const char *name, const backend_options *options, 
 
 const backend gles_backend = {
     .name = "gles",
+    .asynchronous = true,
     .enumerate = gles_enumerate,
     .open = gles_open,
     .close = gles_close,

@@ -192,6 +192,57 @@ glint_status gles_write(backend_device *d, const gles_buffer *to, size_t offset,
     return GLINT_OK;
 }
 
+/* ---- Slots ---- */
+
+glint_status gles_slot_open(backend_device *d, size_t bytes, gles_slot *out, glint_error *err) {
+    const gles_gl *gl = &d->c.gl;
+    GLbitfield flags = GL_MAP_READ_BIT | MAP_PERSISTENT | MAP_COHERENT;
+    *out = (gles_slot){0};
+    gl->GenBuffers(1, &out->id);
+    gl->BindBuffer(GL_COPY_WRITE_BUFFER, out->id);
+    if (d->staging.id) {
+        gl->BufferStorageEXT(GL_COPY_WRITE_BUFFER, (GLsizeiptr)bytes, NULL, flags);
+        out->memory = gl->MapBufferRange(GL_COPY_WRITE_BUFFER, 0, (GLsizeiptr)bytes, flags);
+    } else {
+        gl->BufferData(GL_COPY_WRITE_BUFFER, (GLsizeiptr)bytes, NULL, GL_STREAM_READ);
+    }
+    return gles_check(&d->c, "allocating a buffer to read from", err);
+}
+
+void gles_slot_close(backend_device *d, gles_slot *s) {
+    if (s->fence) d->c.gl.DeleteSync(s->fence);
+    if (s->id) d->c.gl.DeleteBuffers(1, &s->id);
+    *s = (gles_slot){0};
+}
+
+void gles_slot_fill(backend_device *d, gles_slot *s, const gles_buffer *from, size_t offset, size_t stride,
+                    size_t bytes, size_t n) {
+    const gles_gl *gl = &d->c.gl;
+    if (s->fence) gl->DeleteSync(s->fence);
+    gl->MemoryBarrier(GL_BUFFER_UPDATE_BARRIER_BIT);
+    gl->BindBuffer(GL_COPY_READ_BUFFER, from->id);
+    gl->BindBuffer(GL_COPY_WRITE_BUFFER, s->id);
+    for (size_t i = 0; i < n; i++)
+        gl->CopyBufferSubData(GL_COPY_READ_BUFFER, GL_COPY_WRITE_BUFFER, (GLintptr)(offset + i * stride),
+                              (GLintptr)(i * bytes), (GLsizeiptr)bytes);
+    s->fence = gl->FenceSync(GL_SYNC_GPU_COMMANDS_COMPLETE, 0);
+}
+
+glint_status gles_slot_read(backend_device *d, gles_slot *s, size_t offset, size_t bytes, void *out, glint_error *err) {
+    const gles_gl *gl = &d->c.gl;
+    glint_status status = wait(d, &s->fence, err);
+    if (status) return status;
+    const char *p = s->memory;
+    if (!p) {
+        gl->BindBuffer(GL_COPY_READ_BUFFER, s->id);
+        p = gl->MapBufferRange(GL_COPY_READ_BUFFER, 0, (GLsizeiptr)(offset + bytes), GL_MAP_READ_BIT);
+        if (!p) return base_fail(err, GLINT_DEVICE, "%s: a buffer cannot be mapped for reading", d->c.renderer);
+    }
+    memcpy(out, p + offset, bytes);
+    if (!s->memory) gl->UnmapBuffer(GL_COPY_READ_BUFFER);
+    return gles_check(&d->c, "reading back", err);
+}
+
 /* ---- All of it ---- */
 
 glint_status gles_memory_open(backend_device *d, glint_error *err) {

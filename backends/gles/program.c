@@ -167,7 +167,8 @@ glint_status gles_compile(backend_device *d, const backend_compile_request *r, b
     if (!s) s = send_params(p, err);
     if (!s) s = poison(p, err);
     for (int i = 0; i < 2 && !s; i++) s = gles_buffer_open_small(d, sizeof(gles_batch), &p->batch[i], err);
-    if (!s) s = gles_buffer_open(d, BACKEND_IN_FLIGHT * sizeof(float) * (size_t)r->max_rows, &p->chosen, err);
+    for (int i = 0; i < BACKEND_IN_FLIGHT && !s; i++)
+        s = gles_slot_open(d, sizeof(float) * (size_t)r->max_rows, &p->chosen[i], err);
     p->request.observed = NULL; /* not kept */
     if (s)
         gles_program_close(p);
@@ -179,8 +180,9 @@ glint_status gles_compile(backend_device *d, const backend_compile_request *r, b
 void gles_program_close(backend_program *p) {
     if (!p) return;
     gles_context_use(&p->device->c, NULL);
-    gles_buffer *all[] = {&p->act, &p->step, &p->uniform, &p->batch[0], &p->batch[1], &p->chosen};
+    gles_buffer *all[] = {&p->act, &p->step, &p->uniform, &p->batch[0], &p->batch[1]};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) gles_buffer_close(p->device, all[i]);
+    for (int i = 0; i < BACKEND_IN_FLIGHT; i++) gles_slot_close(p->device, &p->chosen[i]);
     arena_free(&p->memory);
     free(p);
 }

@@ -71,17 +71,29 @@ static GLuint groups_in_x(const backend_program *p, const gles_command *c, const
     return (GLuint)(n > most ? most : n);
 }
 
-static void dispatch(const backend_program *p, const gles_command *c, const backend_batch *b) {
+/* What is bound already, so that a step makes few calls: most commands differ in one buffer from the one before. */
+typedef struct bindings {
+    GLuint program, storage[5], batch;
+} bindings;
+
+static void bind(const backend_program *p, const gles_command *c, bindings *now) {
+    const gles_gl *gl = &p->device->c.gl;
+    if (now->program != c->program) gl->UseProgram(now->program = c->program);
+    for (GLuint i = 0; i < 5; i++)
+        if (c->storage[i] && now->storage[i] != c->storage[i])
+            gl->BindBufferBase(GL_SHADER_STORAGE_BUFFER, i, now->storage[i] = c->storage[i]);
+    GLuint batch = p->batch[c->rows == GLES_OUTPUTS].id;
+    if (now->batch != batch) gl->BindBufferBase(GL_UNIFORM_BUFFER, 1, now->batch = batch);
+    gl->BindBufferRange(GL_UNIFORM_BUFFER, 0, p->uniform.id, (GLintptr)c->params, sizeof(gles_params));
+}
+
+static void dispatch(const backend_program *p, const gles_command *c, const backend_batch *b, bindings *now) {
     const gles_gl *gl = &p->device->c.gl;
     uint32_t rows = (uint32_t)(c->rows == GLES_OUTPUTS ? b->n_outputs : b->n_rows);
     GLuint x = groups_in_x(p, c, b, rows), y = c->y_rows ? (GLuint)divide_up(rows, c->y_rows) : 1;
     if (!x || !rows) return;
     if (c->barrier) gl->MemoryBarrier(GL_SHADER_STORAGE_BARRIER_BIT);
-    gl->UseProgram(c->program);
-    for (GLuint i = 0; i < 5; i++)
-        if (c->storage[i]) gl->BindBufferBase(GL_SHADER_STORAGE_BUFFER, i, c->storage[i]);
-    gl->BindBufferRange(GL_UNIFORM_BUFFER, 0, p->uniform.id, (GLintptr)c->params, sizeof(gles_params));
-    gl->BindBufferBase(GL_UNIFORM_BUFFER, 1, p->batch[c->rows == GLES_OUTPUTS].id);
+    bind(p, c, now);
     gl->DispatchCompute(x, y, 1);
 }
 
@@ -92,19 +104,12 @@ static bool holds_argmax(const backend_program *p, int first, int n) {
     return n > 0 && op >= p->groups[first].first_op && op <= p->groups[first + n - 1].last_op;
 }
 
-/* What argmax chose is kept beside, for later reading: a row of the ring a step. */
+/* What argmax chose is kept beside, where the host can read it while the next step runs. */
 static void keep_chosen(backend_program *p, const backend_batch *b) {
-    const gles_gl *gl = &p->device->c.gl;
     tape_value v = p->request.tape->argmax;
     int rows = p->request.tape->values[v].outputs ? b->n_outputs : b->n_rows;
-    size_t slot = (size_t)(p->steps % BACKEND_IN_FLIGHT) * (size_t)p->request.max_rows;
-    gl->MemoryBarrier(GL_BUFFER_UPDATE_BARRIER_BIT);
-    gl->BindBuffer(GL_COPY_READ_BUFFER, p->act.id);
-    gl->BindBuffer(GL_COPY_WRITE_BUFFER, p->chosen.id);
-    for (int r = 0; r < rows; r++)
-        gl->CopyBufferSubData(GL_COPY_READ_BUFFER, GL_COPY_WRITE_BUFFER,
-                              (GLintptr)(4 * ((size_t)p->offset[v] + (size_t)r * p->stride[v])),
-                              (GLintptr)(4 * (slot + (size_t)r)), sizeof(float));
+    gles_slot_fill(p->device, &p->chosen[p->steps % BACKEND_IN_FLIGHT], &p->act, sizeof(float) * p->offset[v],
+                   sizeof(float) * p->stride[v], sizeof(float), (size_t)rows);
 }
 
 glint_status gles_run_groups(backend_program *p, const backend_batch *b, int first, int n, backend_ticket *ticket,
@@ -114,7 +119,8 @@ glint_status gles_run_groups(backend_program *p, const backend_batch *b, int fir
     send_batch(p, b);
     p->device->c.gl.MemoryBarrier(GL_BUFFER_UPDATE_BARRIER_BIT | GL_SHADER_STORAGE_BARRIER_BIT |
                                   GL_UNIFORM_BARRIER_BIT);
-    for (int i = p->first_command[first]; i < p->first_command[first + n]; i++) dispatch(p, &p->commands[i], b);
+    bindings now = {0};
+    for (int i = p->first_command[first]; i < p->first_command[first + n]; i++) dispatch(p, &p->commands[i], b, &now);
     if (holds_argmax(p, first, n)) keep_chosen(p, b);
     p->device->c.gl.Flush();
     *ticket = p->steps++;
@@ -137,9 +143,9 @@ glint_status gles_read_value(backend_program *p, backend_ticket ticket, tape_val
     if (!p->kept[v] && !p->writable[v]) return not_there(p, v, err);
     glint_status s = gles_context_use(&p->device->c, err);
     if (s || !n) return s;
-    if (v == p->request.tape->argmax) {
-        size_t slot = (size_t)(ticket % BACKEND_IN_FLIGHT) * (size_t)p->request.max_rows;
-        return gles_read(p->device, &p->chosen, 4 * (slot + (size_t)first_row), 4 * (size_t)n, out, err);
+    if (v == p->request.tape->argmax && ticket < p->steps) {
+        gles_slot *slot = &p->chosen[ticket % BACKEND_IN_FLIGHT];
+        return gles_slot_read(p->device, slot, sizeof(float) * (size_t)first_row, sizeof(float) * (size_t)n, out, err);
     }
     size_t width = (size_t)p->request.tape->values[v].width;
     size_t at = 4 * ((size_t)p->offset[v] + (size_t)first_row * p->stride[v]);
