@@ -6,7 +6,8 @@
 
 /* Writes the message (printf style, without a newline, naming the file, tensor or device and the cause) and returns
  * `status`, so that a failing function reads `return base_fail(err, GLINT_BAD_INPUT, "%s: wrong magic", path);`.
- * `err` may be NULL. A longer message is cut at a whole UTF-8 character; control characters become '?'. */
+ * `err` may be NULL, and err->message may be an argument. Where a message is too long its middle is left out; control
+ * characters and what is not UTF-8 become '?'. */
 glint_status base_fail(glint_error *err, glint_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4), cold));
 
