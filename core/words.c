@@ -22,36 +22,7 @@ bool glint_token_ends(const glint_model *m, int32_t id) {
     return m->words && id >= 0 && id < tokenizer_size(m->words) && tokenizer_ends(m->words, id);
 }
 
-/* The public handle is the tokenizer's own. */
-struct glint_detokenizer {
-    char unused;
-};
-
-static detokenizer *inside(glint_detokenizer *d) {
-    return (detokenizer *)d;
-}
-
 glint_status glint_detokenizer_open(const glint_model *m, bool show_special, glint_detokenizer **out,
                                     glint_error *err) {
-    detokenizer *d = NULL;
-    if (!m->words) return no_words(m, err);
-    glint_status s = detokenizer_open(m->words, show_special, &d, err);
-    if (!s) *out = (glint_detokenizer *)d;
-    return s;
-}
-
-void glint_detokenizer_close(glint_detokenizer **d) {
-    if (!d) return;
-    detokenizer *in = inside(*d);
-    detokenizer_close(&in);
-    *d = NULL;
-}
-
-glint_status glint_detokenizer_next(glint_detokenizer *d, int32_t id, const char **text, size_t *bytes,
-                                    glint_error *err) {
-    return detokenizer_next(inside(d), id, text, bytes, err);
-}
-
-void glint_detokenizer_end(glint_detokenizer *d, const char **text, size_t *bytes) {
-    detokenizer_end(inside(d), text, bytes);
+    return m->words ? detokenizer_open(m->words, show_special, out, err) : no_words(m, err);
 }

@@ -117,10 +117,11 @@ typedef struct glint_detokenizer glint_detokenizer;
 glint_status glint_detokenizer_open(const glint_model *model, bool show_special, glint_detokenizer **out,
                                     glint_error *err);
 void glint_detokenizer_close(glint_detokenizer **d);
-/* The text that became whole with this id; valid until the next call. May be empty. GLINT_BAD_INPUT: no such id. */
+/* The text that became whole with this id; valid until the next call. May be empty. GLINT_BAD_INPUT: no such id.
+ * Allocates nothing. */
 glint_status glint_detokenizer_next(glint_detokenizer *d, int32_t id, const char **text, size_t *bytes,
                                     glint_error *err);
-/* What is left at the end: an unfinished character comes out as U+FFFD. */
+/* What is left at the end: an unfinished character comes out as U+FFFD. The next id begins a new text. */
 void glint_detokenizer_end(glint_detokenizer *d, const char **text, size_t *bytes);
 
 /* ---- Sessions ----------------------------------------------------------------------------------------------- */
@@ -242,7 +243,8 @@ typedef struct glint_timings {
     int prefill_tokens, decode_tokens; /* decode_tokens: steps of one token each */
 } glint_timings;
 
-/* Feeds the prompt to sequence 0 and generates. sampler NULL: greedy. Stops at an end token, at n, at the context's
+/* Feeds the prompt to sequence 0 and generates. sampler NULL: greedy; else the sampler is told the prompt here
+ * (glint_sampler_accept), and need not be before. Stops at an end token, at n, at the context's
  * end (GLINT_OK) or when the callback says so. A prompt longer than the context: GLINT_BAD_INPUT. */
 glint_status glint_generate(glint_session *session, glint_sampler *sampler, const glint_generate_options *options,
                             glint_timings *timings, glint_error *err);

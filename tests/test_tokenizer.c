@@ -299,7 +299,7 @@ static void round_trip_spm(void) {
 /* Feeds byte tokens; `expected`: what comes out after each, separated by '|', and at the end. */
 static void check_stream(const tokenizer *t, const char *bytes, const char *expected) {
     glint_error err;
-    detokenizer *d;
+    glint_detokenizer *d;
     char all[256] = "", token[8];
     const char *part;
     size_t n, count = strlen(bytes);
@@ -308,14 +308,14 @@ static void check_stream(const tokenizer *t, const char *bytes, const char *expe
         if (i < count) {
             snprintf(token, sizeof token, "<0x%02X>", (unsigned char)bytes[i]);
             int32_t id = 3 + (unsigned char)bytes[i]; /* <unk>, <s>, </s>, then the bytes */
-            SUPPORT_OK(detokenizer_next(d, id, &part, &n, &err), &err);
+            SUPPORT_OK(glint_detokenizer_next(d, id, &part, &n, &err), &err);
         } else
-            detokenizer_end(d, &part, &n);
+            glint_detokenizer_end(d, &part, &n);
         strncat(all, part, n);
         if (i < count) strcat(all, "|");
     }
     CU_ASSERT_STRING_EQUAL(all, expected);
-    detokenizer_close(&d);
+    glint_detokenizer_close(&d);
 }
 
 #define BAD "\xEF\xBF\xBD"
@@ -341,13 +341,13 @@ static void streaming(void) {
     check_stream(t, " a", "|a|"); /* one space at the beginning, and no other */
     check_stream(t, "  a", "| |a|");
     glint_error err;
-    detokenizer *d;
+    glint_detokenizer *d;
     const char *part;
     size_t n;
     SUPPORT_OK(detokenizer_open(t, false, &d, &err), &err);
-    CU_ASSERT_EQUAL(detokenizer_next(d, -1, &part, &n, &err), GLINT_BAD_INPUT);
-    CU_ASSERT_EQUAL(detokenizer_next(d, 512, &part, &n, &err), GLINT_BAD_INPUT);
-    detokenizer_close(&d);
+    CU_ASSERT_EQUAL(glint_detokenizer_next(d, -1, &part, &n, &err), GLINT_BAD_INPUT);
+    CU_ASSERT_EQUAL(glint_detokenizer_next(d, 512, &part, &n, &err), GLINT_BAD_INPUT);
+    glint_detokenizer_close(&d);
     tokenizer_close(&t);
 }
 

@@ -7,7 +7,7 @@
 #include "core/tokenizer/tokenizer.h"
 #include "core/tokenizer/utf8.h"
 
-struct detokenizer {
+struct glint_detokenizer {
     const tokenizer *t;
     bool show_special;
     bool at_start;        /* nothing has come out yet */
@@ -20,11 +20,11 @@ struct detokenizer {
 static const char replacement[] = "\xEF\xBF\xBD"; /* U+FFFD */
 enum { REPLACEMENT_BYTES = sizeof replacement - 1 };
 
-glint_status detokenizer_open(const tokenizer *t, bool show_special, detokenizer **out, glint_error *err) {
+glint_status detokenizer_open(const tokenizer *t, bool show_special, glint_detokenizer **out, glint_error *err) {
     size_t longest = 0, room;
     for (int32_t i = 0; i < t->words.n; i++)
         if (t->words.pieces[i].bytes > longest) longest = t->words.pieces[i].bytes;
-    detokenizer *d = calloc(1, sizeof *d);
+    glint_detokenizer *d = calloc(1, sizeof *d);
     /* At worst each byte comes out as U+FFFD, and so does what was begun before. */
     if (d && size_mul(longest + UTF8_MAX, REPLACEMENT_BYTES, &room)) d->out = malloc(room);
     if (!d || !d->out) {
@@ -38,25 +38,25 @@ glint_status detokenizer_open(const tokenizer *t, bool show_special, detokenizer
     return GLINT_OK;
 }
 
-void detokenizer_close(detokenizer **d) {
+void glint_detokenizer_close(glint_detokenizer **d) {
     if (!d || !*d) return;
     free((*d)->out);
     free(*d);
     *d = NULL;
 }
 
-static void emit(detokenizer *d, const char *bytes, size_t n) {
+static void emit(glint_detokenizer *d, const char *bytes, size_t n) {
     memcpy(d->out + d->out_bytes, bytes, n);
     d->out_bytes += n;
 }
 
-static void drop_begun(detokenizer *d) {
+static void drop_begun(glint_detokenizer *d) {
     if (d->begun_bytes) emit(d, replacement, REPLACEMENT_BYTES);
     d->begun_bytes = 0;
 }
 
 /* One U+FFFD for each longest beginning of a character that does not go on, as the Unicode standard recommends. */
-static void feed(detokenizer *d, char byte) {
+static void feed(glint_detokenizer *d, char byte) {
     if (d->begun_bytes) {
         d->begun[d->begun_bytes] = byte;
         if (utf8_begins(d->begun, d->begun_bytes + 1)) {
@@ -76,7 +76,8 @@ static void feed(detokenizer *d, char byte) {
         emit(d, replacement, REPLACEMENT_BYTES);
 }
 
-glint_status detokenizer_next(detokenizer *d, int32_t id, const char **text, size_t *bytes, glint_error *err) {
+glint_status glint_detokenizer_next(glint_detokenizer *d, int32_t id, const char **text, size_t *bytes,
+                                    glint_error *err) {
     const vocabulary *v = &d->t->words;
     if (id < 0 || id >= v->n) return base_fail(err, GLINT_BAD_INPUT, "no token has the id %d, there are %d", id, v->n);
     d->out_bytes = 0;
@@ -92,7 +93,7 @@ glint_status detokenizer_next(detokenizer *d, int32_t id, const char **text, siz
     return GLINT_OK;
 }
 
-void detokenizer_end(detokenizer *d, const char **text, size_t *bytes) {
+void glint_detokenizer_end(glint_detokenizer *d, const char **text, size_t *bytes) {
     d->out_bytes = 0;
     drop_begun(d);
     d->at_start = true;

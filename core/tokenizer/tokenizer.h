@@ -7,7 +7,6 @@
 #include "core/container/container.h"
 
 typedef struct tokenizer tokenizer;
-typedef struct detokenizer detokenizer;
 
 /* *out is NULL and GLINT_OK when the container has no tokenizer; GLINT_BAD_INPUT when it has a broken or unknown one.
  * The container may be closed before the tokenizer. */
@@ -24,11 +23,7 @@ bool tokenizer_ends(const tokenizer *t, int32_t id);
 /* The id that begins a text where the model wants one; -1: none. */
 int32_t tokenizer_bos(const tokenizer *t);
 
-glint_status detokenizer_open(const tokenizer *t, bool show_special, detokenizer **out, glint_error *err);
-void detokenizer_close(detokenizer **d);
-/* As glint_detokenizer_next and _end. Allocates nothing after opening. */
-glint_status detokenizer_next(detokenizer *d, int32_t id, const char **text, size_t *bytes, glint_error *err);
-/* What is left; the next id then begins a new text. */
-void detokenizer_end(detokenizer *d, const char **text, size_t *bytes);
+/* The public API's detokenizer; the tokenizer must outlive it. */
+glint_status detokenizer_open(const tokenizer *t, bool show_special, glint_detokenizer **out, glint_error *err);
 
 #endif

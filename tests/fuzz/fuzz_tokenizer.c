@@ -15,7 +15,7 @@ enum { MODELS_MAX = 16, FLAGS = 4 };
 
 static struct model {
     tokenizer *t;
-    detokenizer *d;
+    glint_detokenizer *d;
     bool lossless;
 } models[MODELS_MAX];
 static int n_models;
@@ -37,8 +37,8 @@ static char *there_and_back(const struct model *m, const char *text, size_t byte
     if (!stream) exit(2);
     for (size_t i = 0; i <= n; i++) {
         if (i == n)
-            detokenizer_end(m->d, &part, &part_bytes);
-        else if (detokenizer_next(m->d, ids[i], &part, &part_bytes, &err))
+            glint_detokenizer_end(m->d, &part, &part_bytes);
+        else if (glint_detokenizer_next(m->d, ids[i], &part, &part_bytes, &err))
             fail("an id that is no token's");
         if (utf8_valid(part, part_bytes) != part_bytes) fail("half a character came out");
         fwrite(part, 1, part_bytes, stream);

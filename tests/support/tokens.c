@@ -27,7 +27,7 @@ tokens tokens_of(const tokenizer *t, const char *text, size_t bytes, unsigned fl
 
 char *tokens_text(const tokenizer *t, tokens ids, bool show_special, size_t *bytes) {
     glint_error err = {{0}};
-    detokenizer *d = NULL;
+    glint_detokenizer *d = NULL;
     char *all = NULL;
     const char *part;
     size_t n;
@@ -37,15 +37,15 @@ char *tokens_text(const tokenizer *t, tokens ids, bool show_special, size_t *byt
     SUPPORT_OK(detokenizer_open(t, show_special, &d, &err), &err);
     for (size_t i = 0; i <= ids.n; i++) {
         if (i == ids.n)
-            detokenizer_end(d, &part, &n);
-        else if (detokenizer_next(d, ids.ids[i], &part, &n, &err))
+            glint_detokenizer_end(d, &part, &n);
+        else if (glint_detokenizer_next(d, ids.ids[i], &part, &n, &err))
             CU_FAIL_FATAL("an id that is none");
         whole &= utf8_valid(part, n) == n;
         fwrite(part, 1, n, stream);
     }
     CU_ASSERT(whole);
     CU_ASSERT_EQUAL(fclose(stream), 0); /* ends the text with a NUL */
-    detokenizer_close(&d);
+    glint_detokenizer_close(&d);
     return all;
 }
 
