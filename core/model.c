@@ -64,7 +64,6 @@ static glint_status build(glint_model *m, glint_error *err) {
         return base_fail(err, GLINT_BAD_INPUT, "%s: architecture \"%s\" is not supported (%s are)", path, name,
                          arch_names());
     row->build(m);
-    m->context = model_int_or(m, "context", 2048, model_default);
     if (m->tape.failure) return base_fail(err, m->tape.failure, "%s: %s", path, m->tape.error.message);
     if (!m->tape.layers || !m->tape.vocabulary || !m->context || m->tape.vocabulary >= 1 << 24)
         return base_fail(err, GLINT_BAD_INPUT, "%s: %d layers, %d tokens, context %d", path, m->tape.layers,

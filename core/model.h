@@ -35,8 +35,9 @@ int model_int_or(glint_model *m, const char *key, int otherwise, const char *sou
 double model_float(glint_model *m, const char *key);
 double model_float_or(glint_model *m, const char *key, double otherwise, const char *source);
 bool model_bool_or(glint_model *m, const char *key, bool otherwise, const char *source);
-/* Is the text under `key` equal to `text`? false when there is no such key. */
-bool model_text_is(glint_model *m, const char *key, const char *text);
+/* Which of `words` (ends with NULL) is the text under `key`: its index, 0 where the file lacks the key. Fails at any
+ * other text, naming it. */
+int model_word(glint_model *m, const char *key, const char *const *words);
 /* Does the layer attend through the sliding window? From "layer_types" where the file has them; else every
  * `pattern`-th layer (counted from 1) is global. */
 bool model_layer_is_local(glint_model *m, int layer, int pattern);

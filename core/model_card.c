@@ -97,12 +97,21 @@ double model_float_or(glint_model *m, const char *key, double otherwise, const c
     return note_float(m, key, otherwise, source);
 }
 
-bool model_text_is(glint_model *m, const char *key, const char *text) {
+int model_word(glint_model *m, const char *key, const char *const *words) {
     container_text t;
-    if (failed(m) || !container_string(m->file, key, &t)) return false;
-    if (t.bytes != strlen(text) || memcmp(t.data, text, t.bytes)) return false;
-    note_text(m, key, text, from_file);
-    return true;
+    char known[128] = "";
+    if (failed(m) || !container_string(m->file, key, &t)) return 0;
+    for (int i = 0; words[i]; i++) {
+        if (t.bytes == strlen(words[i]) && !memcmp(t.data, words[i], t.bytes)) {
+            note_text(m, key, words[i], from_file);
+            return i;
+        }
+        size_t n = strlen(known);
+        snprintf(known + n, sizeof known - n, "%s%s", i ? ", " : "", words[i]);
+    }
+    tape_fail(&m->tape, GLINT_BAD_INPUT, "metadata: \"%s\" is \"%.*s\", which is not supported (%s are)", key,
+              (int)(t.bytes < 64 ? t.bytes : 64), t.data, known);
+    return 0;
 }
 
 bool model_layer_is_local(glint_model *m, int layer, int pattern) {

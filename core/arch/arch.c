@@ -10,17 +10,24 @@ const char *arch_names(void) {
     return "gemma3, llama, qwen2, qwen3";
 }
 
-arch_shape arch_read_shape(glint_model *m) {
+static int read_int(glint_model *m, const char *key, int otherwise) {
+    return otherwise ? model_int_or(m, key, otherwise, model_default) : model_int(m, key);
+}
+
+arch_shape arch_read_shape(glint_model *m, const arch_shape *otherwise) {
     arch_shape s = {
-        .layers = model_int(m, "layers"),
-        .width = model_int(m, "width"),
-        .ffn = model_int(m, "ffn"),
-        .heads = model_int(m, "heads"),
+        .layers = read_int(m, "layers", otherwise->layers),
+        .width = read_int(m, "width", otherwise->width),
+        .ffn = read_int(m, "ffn", otherwise->ffn),
+        .heads = read_int(m, "heads", otherwise->heads),
         .vocabulary = model_rows(m, "embed"),
-        .eps = (float)model_float(m, "rms_eps"),
     };
-    s.kv_heads = model_int_or(m, "kv_heads", s.heads, model_default);
-    s.head_dim = model_int_or(m, "head_dim", s.heads ? s.width / s.heads : 0, model_derived);
+    s.kv_heads = read_int(m, "kv_heads", otherwise->kv_heads ? otherwise->kv_heads : s.heads);
+    s.head_dim = otherwise->head_dim ? model_int_or(m, "head_dim", otherwise->head_dim, model_default)
+                                     : model_int_or(m, "head_dim", s.heads ? s.width / s.heads : 0, model_derived);
+    s.eps =
+        otherwise->eps > 0 ? model_float_or(m, "rms_eps", otherwise->eps, model_default) : model_float(m, "rms_eps");
+    s.context = m->context = read_int(m, "context", otherwise->context ? otherwise->context : 2048);
     m->tape.layers = s.layers;
     m->tape.vocabulary = s.vocabulary;
     return s;
@@ -61,13 +68,16 @@ static void llama3_divisors(glint_model *m, int dims, double base, double *divis
 }
 
 int arch_rope_llama3(glint_model *m, int dims, double base) {
+    enum { NONE, LINEAR, LLAMA3 };
+    static const char *const scalings[] = {[NONE] = "none", [LINEAR] = "linear", [LLAMA3] = "llama3", NULL};
     double divisor[MAX_ROPE_DIMS / 2];
     float from_file[MAX_ROPE_DIMS / 2];
     if (dims <= 0 || dims > MAX_ROPE_DIMS) return arch_rope(m, dims, base, 1);
     for (int i = 0; i < dims / 2; i++) divisor[i] = 1;
-    if (model_text_is(m, "rope_scaling", "llama3"))
+    int scaling = model_word(m, "rope_scaling", scalings);
+    if (scaling == LLAMA3)
         llama3_divisors(m, dims, base, divisor);
-    else if (model_text_is(m, "rope_scaling", "linear"))
+    else if (scaling == LINEAR)
         return arch_rope(m, dims, base, model_float(m, "rope_factor"));
     else if (model_numbers(m, "rope_freqs", dims / 2, from_file))
         for (int i = 0; i < dims / 2; i++) divisor[i] = from_file[i];

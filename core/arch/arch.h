@@ -19,15 +19,16 @@ const char *arch_names(void);
 
 /* What nearly every decoder's metadata says. */
 typedef struct arch_shape {
-    int layers, width, ffn, heads, kv_heads, head_dim, vocabulary;
-    float eps;
+    int layers, width, ffn, heads, kv_heads, head_dim, context, vocabulary;
+    double eps;
 } arch_shape;
-/* Reads them, sets tape.layers and tape.vocabulary. head_dim defaults to width / heads. */
-arch_shape arch_read_shape(glint_model *m);
+/* Reads them, sets tape.layers, tape.vocabulary and context. What the file lacks is taken from `otherwise`; what is 0
+ * there must be in the file, but for kv_heads (the heads), head_dim (width / heads) and context (2048). */
+arch_shape arch_read_shape(glint_model *m, const arch_shape *otherwise);
 
 /* Rotary frequencies base^(-2i/dims) / divisor, i < dims / 2, as an index into tape.ropes. */
 int arch_rope(glint_model *m, int dims, double base, double divisor);
-/* The same with llama 3's scaling: from the tensor rope_freqs, from "rope_scaling" = "llama3", or none. */
+/* The same as "rope_scaling" has it: none, linear, or llama 3's, which may lie in the tensor rope_freqs instead. */
 int arch_rope_llama3(glint_model *m, int dims, double base);
 
 /* down(act(gate x) * up x), the gated feed-forward of llama and its kin. */

@@ -11,11 +11,23 @@ static float attention_scale(glint_model *m, const arch_shape *s) {
 }
 
 void gemma3_build(glint_model *m) {
+    /* Published text_configs leave out what is as in Hugging Face's Gemma3TextConfig: the 4B has no heads and no eps.
+     */
+    static const arch_shape published = {.layers = 26,
+                                         .width = 2304,
+                                         .ffn = 9216,
+                                         .heads = 8,
+                                         .kv_heads = 4,
+                                         .head_dim = 256,
+                                         .context = 131072,
+                                         .eps = 1e-6};
+    enum { UNSCALED, LINEAR };
+    static const char *const scalings[] = {[UNSCALED] = "none", [LINEAR] = "linear", NULL};
     tape *t = &m->tape;
-    arch_shape s = arch_read_shape(m);
-    int window = model_int_or(m, "window", 512, model_default);
+    arch_shape s = arch_read_shape(m, &published);
+    int window = model_int_or(m, "window", 4096, model_default);
     int pattern = model_int_or(m, "window_pattern", 6, model_default);
-    double stretch = model_text_is(m, "rope_scaling", "linear") ? model_float(m, "rope_factor") : 1;
+    double stretch = model_word(m, "rope_scaling", scalings) == LINEAR ? model_float(m, "rope_factor") : 1;
     int rope_global = arch_rope(m, s.head_dim, model_float_or(m, "rope_base", 1e6, model_default), stretch);
     int rope_local = arch_rope(m, s.head_dim, model_float_or(m, "rope_base_local", 1e4, model_default), 1);
     float scale = attention_scale(m, &s);

@@ -11,7 +11,7 @@ static tape_value head_norm(glint_model *m, const char *value, tape_value x, con
 
 void llama_decoder(glint_model *m, bool biases, bool head_norms) {
     tape *t = &m->tape;
-    arch_shape s = arch_read_shape(m);
+    arch_shape s = arch_read_shape(m, &(arch_shape){0});
     int dims = model_int_or(m, "rope_dims", s.head_dim, model_default);
     int rope = arch_rope_llama3(m, dims, model_float_or(m, "rope_base", 1e4, model_default));
     float scale = (float)model_float_or(m, "attention_scale", 1 / sqrt(s.head_dim), model_derived);
