@@ -1,6 +1,7 @@
-// Decoding one row: norms and rotates q and k of its heads, writes k and v to the cache, and attends. All heads that
-// share a kv head are taken together, so that keys and values are read once. A work group takes one kv head and one
-// piece of the cache (gl_WorkGroupID.x = kv head * pieces + piece); with several pieces attend_merge.comp joins them.
+// Decoding one row: norms and rotates q and k of its heads, writes k and v to the cache, and attends. A work group takes
+// a unit of GROUP heads that share a kv head, and one piece of the cache (gl_WorkGroupID.x = unit * pieces + piece);
+// with several pieces attend_merge.comp joins them. Units of one head spread short contexts over more of the device;
+// units of all heads of a kv head read long ones once.
 //
 // Blocks of BLOCK positions: first 32 lanes score a key, dimensions side by side; then an invocation adds up a pair of
 // dimensions over a share of the positions. Sums so far are rescaled when a block has a larger score. The new key and
@@ -49,12 +50,12 @@ float normed(uint at, uint d, float r, uint weights) {
 }
 
 // Queries and the new key, 32 lanes a head: normed, rotated in pairs (j, j + dims/2), queries scaled.
-void make_heads(uint kv) {
+void make_heads(uint unit, uint kv) {
     uint lane = gl_LocalInvocationIndex % LANES, half_dims = dims / 2u;
     for (uint first = 0u; first < G + 1u; first += WARPS) {
         uint g = min(first + gl_LocalInvocationIndex / LANES, G);
         bool key = g == G;
-        uint at = key ? in1 + kv * D : in0 + (kv * G + g) * D, weights = key ? post : norm;
+        uint at = key ? in1 + kv * D : in0 + (unit * G + g) * D, weights = key ? post : norm;
         float factor = key ? 1.0 : scale, r = 1.0, squares = 0.0;
         if (weights != NONE)
             for (uint d = lane; d < D; d += LANES) squares += a[at + d] * a[at + d];
@@ -90,6 +91,7 @@ void score_block(uint kv, uint sequence, uint position, uint begin, uint n) {
     for (uint i0 = 0u; i0 < n; i0 += AHEAD * WARPS) {
         vec2 key[AHEAD * LOADS];
         for (uint u = 0u; u < AHEAD; u++) {
+            if (i0 + u * WARPS >= n) break;
             uint i = i0 + u * WARPS + warp, j = begin + min(i, n - 1u);
             uint k = cache_row(sequence, j, 0u) + kv * D;
             if (lane == 0u && i < POSITIONS) value_at[i] = k + PAGE * kv_heads * head_dim;
@@ -99,6 +101,7 @@ void score_block(uint kv, uint sequence, uint position, uint begin, uint n) {
             }
         }
         for (uint u = 0u; u < AHEAD; u++) {
+            if (i0 + u * WARPS >= n) break;
             uint i = i0 + u * WARPS + warp;
             for (uint g = 0u; g < G; g++) {
                 float s = 0.0;
@@ -154,31 +157,33 @@ void add_values(uint n, uint position_here, uint pair, uint share, inout vec2 su
     }
 }
 
-void put_results(uint kv, uint piece, uint pieces, uint pair, uint share, vec2 sum[G]) {
+void put_results(uint unit, uint piece, uint pieces, uint pair, uint share, vec2 sum[G]) {
     uint t = gl_LocalInvocationIndex;
     for (uint g = 0u; g < G; g++) {
         barrier();
         merged[t] = sum[g];
         barrier();
-        if (share != 0u) continue;
-        vec2 v = merged[t];
-        for (uint s = 1u; s < SHARES; s++) v += merged[t + s * PAIRS];
-        uint h = kv * G + g, at = sum_out + (h * pieces + piece) * (D + 2u);
-        if (pieces == 1u) {
-            at = out0 + h * D;
-            v /= total[g];
-        } else if (pair == 0u) {
-            a[at + D] = largest[g];
-            a[at + D + 1u] = total[g];
+        if (share == 0u) {
+            vec2 v = merged[t];
+            for (uint s = 1u; s < SHARES; s++) v += merged[t + s * PAIRS];
+            uint h = unit * G + g, at = sum_out + (h * pieces + piece) * (D + 2u);
+            if (pieces == 1u) {
+                at = out0 + h * D;
+                v /= total[g];
+            } else if (pair == 0u) {
+                a[at + D] = largest[g];
+                a[at + D + 1u] = total[g];
+            }
+            a[at + 2u * pair] = v.x;
+            a[at + 2u * pair + 1u] = v.y;
         }
-        a[at + 2u * pair] = v.x;
-        a[at + 2u * pair + 1u] = v.y;
     }
 }
 
 void main() {
-    uint t = gl_LocalInvocationIndex, pieces = gl_NumWorkGroups.x / kv_heads;
-    uint kv = gl_WorkGroupID.x / pieces, piece = gl_WorkGroupID.x % pieces;
+    uint t = gl_LocalInvocationIndex, pieces = gl_NumWorkGroups.x / (heads / G);
+    uint unit = gl_WorkGroupID.x / pieces, piece = gl_WorkGroupID.x % pieces;
+    uint sharing = heads / kv_heads, kv = unit * G / sharing;
     uint position = uint(step[extra0]), sequence = uint(step[extra1]);
     uint first = window != 0u && position >= window ? position - window + 1u : 0u;
     uint length = position + 1u - first, each = (length + pieces - 1u) / pieces;
@@ -188,9 +193,10 @@ void main() {
         total[t] = 0.0;
     }
     if (gl_WorkGroupID.x == 0u && t == 0u) a[post_out] = float(pieces);
-    make_heads(kv);
+    make_heads(unit, kv);
     barrier();
-    if (begin <= position && position < end) write_row(kv, sequence, position);
+    bool writes = unit * G % sharing == 0u; // the first of those that share a kv head
+    if (writes && begin <= position && position < end) write_row(kv, sequence, position);
     uint pair = t % PAIRS, share = t / PAIRS;
     vec2 sum[G];
     for (uint g = 0u; g < G; g++) sum[g] = vec2(0.0);
@@ -204,5 +210,5 @@ void main() {
         if (share < SHARES) add_values(n, position - at, pair, share, sum);
         barrier();
     }
-    put_results(kv, piece, pieces, pair, share, sum);
+    put_results(unit, piece, pieces, pair, share, sum);
 }

@@ -1,13 +1,16 @@
 // out = W x for many rows x at once: a tile of ROWS rows of W by TOKENS rows of x for each work group, EACH_ROWS by
 // EACH_TOKENS of it for each invocation. A block of 32 columns at a time is decoded into shared memory; rows there are
 // 9 vec4 apart instead of 8, so that the rows that a warp reads together lie in different banks. The next block of
-// weights is fetched before the present one is multiplied, which hides its latency.
+// weights and of x is fetched before the present one is multiplied, which hides its latency.
 layout(local_size_x = THREADS) in;
 #include "params.glsl"
 layout(std430, binding = 0) readonly buffer W4 { uvec4 w4[]; };
 layout(std430, binding = 1) readonly buffer W1 { uint w1[]; };
 layout(std430, binding = 2) readonly buffer Vectors { float vectors[]; };
 layout(std430, binding = 3) buffer Act { float a[]; };
+#if ACT_QUADS // the activations once more, to read four at a time, where the device has a fifth binding
+layout(std430, binding = 4) readonly buffer Act4 { vec4 a4[]; };
+#endif
 #include LAYOUT
 
 const uint T = uint(THREADS), STRIDE = 9u;
@@ -15,15 +18,24 @@ const uint ROW_STEP = uint(ROWS) / uint(EACH_ROWS), TOKEN_STEP = uint(TOKENS) / 
 shared vec4 ws[uint(ROWS) * STRIDE];
 shared vec4 xs[uint(TOKENS) * STRIDE];
 
+// Quads of x that this invocation carries from the device's memory to shared memory.
+const uint X_EACH = uint(TOKENS) * 8u / T;
+
 float x_at(uint at, uint c) { return c < width ? a[at + c] : 0.0; }
 
-void load_x(uint first_token, uint rows, uint c) {
-    for (uint e = gl_LocalInvocationIndex; e < uint(TOKENS) * 8u; e += T) {
-        uint token = first_token + e / 8u, at = in0 + token * in0_stride, i = c + 4u * (e % 8u);
-        bool live = token < rows;
-        xs[e / 8u * STRIDE + e % 8u] =
-            live ? vec4(x_at(at, i), x_at(at, i + 1u), x_at(at, i + 2u), x_at(at, i + 3u)) : vec4(0.0);
-    }
+vec4 fetch_x(uint e, uint first_token, uint rows, uint c) {
+    uint i = gl_LocalInvocationIndex + e * T, token = first_token + i / 8u;
+    uint at = in0 + token * in0_stride, column = c + 4u * (i % 8u);
+    if (token >= rows) return vec4(0.0);
+#if ACT_QUADS
+    if (column + 3u < width) return a4[(at + column) / 4u];
+#endif
+    return vec4(x_at(at, column), x_at(at, column + 1u), x_at(at, column + 2u), x_at(at, column + 3u));
+}
+
+void store_x(uint e, vec4 v) {
+    uint i = gl_LocalInvocationIndex + e * T;
+    xs[i / 8u * STRIDE + i % 8u] = v;
 }
 
 void store_w(uint local_row, block k, bool live) {
@@ -52,12 +64,16 @@ void main() {
         float sum[EACH_ROWS * EACH_TOKENS];
         for (uint i = 0u; i < uint(EACH_ROWS * EACH_TOKENS); i++) sum[i] = 0.0;
         block next;
+        vec4 next_x[X_EACH];
+        for (uint e = 0u; e < X_EACH; e++) next_x[e] = fetch_x(e, first_token, rows, 0u);
         if (loads) next = block_load(weight0, weight0_n, load_row * blocks);
         for (uint k = 0u; k < blocks; k++) {
             barrier();
             if (loads) store_w(t, next, live);
-            load_x(first_token, rows, 32u * k);
+            for (uint e = 0u; e < X_EACH; e++) store_x(e, next_x[e]);
             barrier();
+            if (k + 1u < blocks)
+                for (uint e = 0u; e < X_EACH; e++) next_x[e] = fetch_x(e, first_token, rows, 32u * (k + 1u));
             if (loads && k + 1u < blocks) next = block_load(weight0, weight0_n, load_row * blocks + k + 1u);
             for (uint q = 0u; q < 8u; q++) {
                 vec4 w[EACH_ROWS], x[EACH_TOKENS];

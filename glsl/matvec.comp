@@ -181,8 +181,8 @@ void finish_job(job j, uint each, uint n, uint shift) {
         float up = partial_sum(T + row * n, n, live);
         s = act(s) * up;
 #endif
-        if (!live || t % LANES != 0u) continue;
-        a[j.at + shift + j.first + row] = j.bias == NONE ? s : s + vector_at(j.bias + j.first + row);
+        if (live && t % LANES == 0u) // (no `continue`: the lanes must meet again before the next sum)
+            a[j.at + shift + j.first + row] = j.bias == NONE ? s : s + vector_at(j.bias + j.first + row);
     }
 }
 

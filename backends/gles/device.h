@@ -156,8 +156,8 @@ typedef struct gles_command {
     uint32_t y_rows;
     enum gles_rows rows;
     enum gles_pieces pieces;
-    uint32_t window, kv_heads; /* with pieces */
-    bool barrier;              /* everything before it must be visible */
+    uint32_t window, units; /* with pieces: of the attention; work groups that a piece takes */
+    bool barrier;           /* everything before it must be visible */
 } gles_command;
 
 /* Words of the step buffer; see step.c. */
@@ -219,6 +219,7 @@ glint_status gles_write_value(backend_program *p, tape_value v, int first_row, i
 void gles_choose_groups(const backend_program *p, int *group_of);
 /* Commands of a group of n ops. */
 glint_status gles_record_group(backend_program *p, int first, int n, glint_error *err);
+#define GLES_COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
 /* Commands for one op as the tape has it. */
 glint_status gles_record_op(backend_program *p, int op, glint_error *err);
 /* Appends a dispatch of a shader variant. SUBGROUP is added to the defines (at most 12), and THREADS where missing. */
@@ -237,8 +238,8 @@ void gles_cache_params(const backend_program *p, const tape_op *op, gles_params 
 uint32_t gles_chunk(const backend_device *d, uint32_t blocks);
 /* The largest scratch that any op needs, in floats. */
 uint32_t gles_spare_floats(const backend_compile_request *r);
-/* Pieces of the cache for one row of `length` positions. */
-uint32_t gles_cache_pieces(uint32_t length, uint32_t kv_heads);
+/* Pieces of the cache for one row of `length` positions, each of which takes `units` work groups. */
+uint32_t gles_cache_pieces(uint32_t length, uint32_t units);
 enum { GLES_MOST_PIECES = 64 };
 
 #endif

@@ -188,13 +188,23 @@ static glint_status record_products(backend_program *p, int i, int n, glint_erro
 
 /* ---- Commands of attention ---- */
 
+/* Heads that one work group takes: see attend_one.comp. */
+static int heads_of_unit(const backend_program *p, const tape_op *attend) {
+    enum { LONG_CONTEXT = 8192 };
+    int group = p->request.tape->caches[attend->p.cache].group;
+    bool is_long = p->request.max_slots[group] * TAPE_PAGE > LONG_CONTEXT;
+    return is_long ? attend->p.heads / attend->p.kv_heads : 1;
+}
+
 static glint_status record_attention(backend_program *p, int i, glint_error *err) {
+    enum { MOST_THREADS = 512 };
     attention f = find_attention(p, i);
     const tape_op *attend = f.attend;
     const tape *t = p->request.tape;
     const backend_cache *cache = p->request.cache;
     tape_value q_in = f.q_norm ? f.q_norm->in[0] : f.q_rope->in[0], k_in = f.k_norm ? f.k_norm->in[0] : f.k_rope->in[0];
-    int group = attend->p.heads / attend->p.kv_heads, threads = p->device->product_threads;
+    int group = heads_of_unit(p, attend), threads = p->device->product_threads;
+    if (threads > MOST_THREADS) threads = MOST_THREADS;
     gles_params q = {.in0 = p->offset[q_in],
                      .in1 = p->offset[k_in],
                      .out0 = p->offset[attend->out],
@@ -223,15 +233,18 @@ static glint_status record_attention(backend_program *p, int i, glint_error *err
                                    {"THREADS", NULL, threads},
                                    {"BLOCK", NULL, threads >= 512 ? 256 : TAPE_PAGE}};
     gles_command c = {.storage = {cache->layer[attend->p.cache].id, p->step.id, p->device->vectors.id},
-                      .fixed = q.kv_heads,
+                      .fixed = q.heads / (uint32_t)group,
+                      .units = q.heads / (uint32_t)group,
                       .pieces = GLES_PIECES_TIMES,
                       .window = q.window,
                       .barrier = true};
-    glint_status s = gles_add_command(p, "attend_one.comp", defines, 5, c, &q, err);
+    glint_status s = gles_add_command(p, "attend_one.comp", defines, GLES_COUNT(defines), c, &q, err);
     if (s) return s;
-    c = (gles_command){
-        .fixed = q.heads, .pieces = GLES_PIECES_MERGE, .window = q.window, .kv_heads = q.kv_heads, .barrier = true};
-    p->commands[p->n_commands - 1].kv_heads = q.kv_heads;
+    c = (gles_command){.fixed = q.heads,
+                       .pieces = GLES_PIECES_MERGE,
+                       .window = q.window,
+                       .units = q.heads / (uint32_t)group,
+                       .barrier = true};
     return gles_add_command(p, "attend_merge.comp", NULL, 0, c, &q, err);
 }
 

@@ -7,7 +7,7 @@
 
 /* ---- Devices: "gles:0", "gles:1" ... hardware in the order of EGL; "gles:llvmpipe" for the software renderer ---- */
 
-enum { LARGEST_GROUP = 256, SOFTWARE_GROUPS = 64 };
+enum { LARGEST_GROUP = 256, PRODUCT_GROUP = 512, SOFTWARE_GROUPS = 64 };
 
 typedef struct found {
     gles_place place;
@@ -85,6 +85,14 @@ static void gles_close(backend_device *d) {
     free(d);
 }
 
+/* Products hold so much in registers that half as many of them run at a time as of a shader that holds nothing. */
+static glint_status measure_groups(backend_device *d, glint_error *err) {
+    int most;
+    glint_status s = gles_measure_resident(d, d->product_threads, &most, err);
+    if (!s) d->product_groups = most > 1 ? most / 2 : 1;
+    return s;
+}
+
 static glint_status gles_open(const char *name, const backend_options *options, backend_device **out,
                               glint_error *err) {
     backend_device *d = calloc(1, sizeof *d);
@@ -99,11 +107,12 @@ static glint_status gles_open(const char *name, const backend_options *options, 
     d->threads = LARGEST_GROUP;
     while (d->threads > d->c.limits.invocations) d->threads /= 2;
     d->product_threads = d->threads;
-    while (!d->c.software && 2 * d->product_threads <= d->c.limits.invocations) d->product_threads *= 2;
+    while (!d->c.software && d->product_threads < PRODUCT_GROUP && 2 * d->product_threads <= d->c.limits.invocations)
+        d->product_threads *= 2;
     d->product_groups = SOFTWARE_GROUPS;
     s = gles_programs_open(&d->c, &d->programs, err);
     if (!s) s = gles_memory_open(d, err);
-    if (!s && !d->c.software) s = gles_measure_resident(d, d->product_threads, &d->product_groups, err);
+    if (!s && !d->c.software) s = measure_groups(d, err);
     if (s)
         gles_close(d);
     else

@@ -88,6 +88,19 @@ gles_part gles_part_of(const backend_weight *w, int slice, uint32_t out, uint32_
                        .bias = bias == UINT32_MAX ? bias : bias + (uint32_t)s->first};
 }
 
+/* Does this product read what the op before it in the range read too (q, k, v; gate, up)? Then both may run at once:
+ * their results and their x are all alive, so that no place is shared. */
+static bool beside_last(const backend_program *p, const tape_op *op) {
+    const tape_op *first = &p->request.tape->ops[p->request.first_op];
+    return op > first && op[-1].kind == TAPE_MATMUL && op[-1].in[0] == op->in[0];
+}
+
+/* Many rows in `fast` go through tiles; few, and all in `exact`, one by one: bits must not depend on their number. */
+static bool is_tiled(const backend_program *p, int most_rows) {
+    enum { FEW_ROWS = 8 };
+    return most_rows > FEW_ROWS && p->device->options.precision == GLINT_FAST;
+}
+
 /* ---- Ops ---- */
 
 static glint_status record_embed(backend_program *p, const tape_op *op, glint_error *err) {
@@ -102,7 +115,7 @@ static glint_status record_embed(backend_program *p, const tape_op *op, glint_er
             .storage = {arena_id, arena_id, p->step.id}, .per_row = 1, .row_divisor = 1, .barrier = i == 0};
         q.part[0] = gles_part_of(w, i, 0, UINT32_MAX);
         q.first_row = (uint32_t)w->slices[i].first;
-        glint_status s = gles_add_command(p, "get_rows.comp", defines, 2, c, &q, err);
+        glint_status s = gles_add_command(p, "get_rows.comp", defines, GLES_COUNT(defines), c, &q, err);
         if (s) return s;
     }
     return GLINT_OK;
@@ -126,7 +139,7 @@ static glint_status record_norm(backend_program *p, const tape_op *op, glint_err
 static glint_status record_add(backend_program *p, const tape_op *op, glint_error *err) {
     const gles_define defines[] = {{"GATE", NULL, op->kind == TAPE_GATE}, {"ACT", NULL, op->p.act}};
     gles_params q = params_of(p, op);
-    return gles_add_command(p, "add.comp", defines, 2, per_number(p, op, q.width), &q, err);
+    return gles_add_command(p, "add.comp", defines, GLES_COUNT(defines), per_number(p, op, q.width), &q, err);
 }
 
 static glint_status record_rope(backend_program *p, const tape_op *op, glint_error *err) {
@@ -154,18 +167,59 @@ static glint_status record_cache_write(backend_program *p, const tape_op *op, gl
     gles_command c = per_number(p, op, q.kv_heads * q.head_dim);
     c.storage[0] = cache->layer[op->p.cache].id;
     c.storage[1] = p->step.id;
-    return gles_add_command(p, "cache_write.comp", defines, 1, c, &q, err);
+    return gles_add_command(p, "cache_write.comp", defines, GLES_COUNT(defines), c, &q, err);
+}
+
+/* Tiles of attend_tile.comp: rows of x and invocations by the size of a head, 16 sums of the result an invocation; then
+ * for devices with less shared memory. quads: the most of a key in shared memory at once. */
+typedef struct attend_tile {
+    int most_head_dim, rows, threads, quads;
+} attend_tile;
+
+static const attend_tile attend_tiles[] = {
+    {64, 32, 128, 16}, {128, 32, 256, 16}, {256, 16, 256, 16}, {128, 16, 128, 16}, {256, 16, 128, 8}};
+
+/* A page of keys or values goes through shared memory in so many slices, a power of two. */
+static int attend_slices(const attend_tile *t, int head_dim) {
+    int n = 1;
+    while (n * t->quads < head_dim / 4) n *= 2;
+    return n;
+}
+
+/* Bytes of shared memory, declaration by declaration. */
+static int attend_shared(const attend_tile *t, int head_dim) {
+    int slices = attend_slices(t, head_dim), slice = (head_dim / 4 + slices - 1) / slices, pitch = TAPE_PAGE / 4 + 1;
+    int keys = TAPE_PAGE * (slice | 1), scores = t->threads / 4 * pitch;
+    int stage = keys > scores ? keys : scores;
+    return 16 * (t->rows * ((slices * slice) | 1) + stage + t->rows * pitch) + 4 * (t->threads + t->rows);
+}
+
+/* The first one that the device can hold; NULL: none. */
+static const attend_tile *choose_attend_tile(const backend_device *d, int head_dim) {
+    for (size_t i = 0; i < sizeof attend_tiles / sizeof *attend_tiles && head_dim % 4 == 0; i++) {
+        const attend_tile *t = &attend_tiles[i];
+        if (head_dim <= t->most_head_dim && t->threads <= d->threads &&
+            attend_shared(t, head_dim) <= d->c.limits.shared)
+            return t;
+    }
+    return NULL;
 }
 
 static glint_status record_attend(backend_program *p, const tape_op *op, glint_error *err) {
     const backend_cache *cache = p->request.cache;
-    const gles_define defines[] = {{"CACHE_F32", NULL, cache->f32}, {"HEAD_DIM", NULL, op->p.head_dim}};
+    const attend_tile *t = is_tiled(p, p->request.max_rows) ? choose_attend_tile(p->device, op->p.head_dim) : NULL;
+    GLuint layer = cache->layer[op->p.cache].id;
+    gles_define defines[5] = {{"CACHE_F32", NULL, cache->f32}, {"HEAD_DIM", NULL, op->p.head_dim}};
     gles_params q = params_of(p, op);
     gles_cache_params(p, op, &q);
     q.window = (uint32_t)tape_window(p->request.tape, op);
-    gles_command c = {
-        .storage = {cache->layer[op->p.cache].id, p->step.id}, .per_row = q.heads, .row_divisor = 1, .barrier = true};
-    return gles_add_command(p, "attend.comp", defines, 2, c, &q, err);
+    gles_command c = {.storage = {layer, p->step.id}, .per_row = q.heads, .row_divisor = 1, .barrier = true};
+    if (!t) return gles_add_command(p, "attend.comp", defines, 2, c, &q, err);
+    c.storage[2] = layer;
+    defines[2] = (gles_define){"THREADS", NULL, t->threads};
+    defines[3] = (gles_define){"ROWS", NULL, t->rows};
+    defines[4] = (gles_define){"SLICES", NULL, attend_slices(t, op->p.head_dim)};
+    return gles_add_command(p, "attend_tile.comp", defines, GLES_COUNT(defines), c, &q, err);
 }
 
 static glint_status record_select_rows(backend_program *p, const tape_op *op, glint_error *err) {
@@ -251,7 +305,7 @@ glint_status gles_add_product(backend_program *p, gles_params q, const backend_w
     c.storage[0] = c.storage[1] = d->arena[w->slices[slice].arena].id;
     c.storage[2] = d->vectors.id;
     c.storage[4] = quads ? p->act.id : 0;
-    return gles_add_command(p, "matvec.comp", defines, (int)(sizeof defines / sizeof *defines), c, &q, err);
+    return gles_add_command(p, "matvec.comp", defines, GLES_COUNT(defines), c, &q, err);
 }
 
 /* Tiles of matmul.comp by what they need: rows of W x rows of x, and how many of each an invocation takes. */
@@ -279,27 +333,25 @@ static const tile *choose_tile(const backend_device *d, int rows, int tokens) {
     return best;
 }
 
-/* Many rows in `fast` go through tiles; few, and all in `exact`, one by one, so that bits do not depend on the number.
- */
-enum { FEW_ROWS = 8 };
-
 static glint_status record_tiles(backend_program *p, const tape_op *op, gles_params q, int most_rows,
                                  glint_error *err) {
     const backend_device *d = p->device;
     const backend_weight *w = weight(p, op, 0), *bias = weight(p, op, 1);
+    bool quads = d->c.limits.blocks > 4;
     for (int i = 0; i < w->n_slices; i++) {
         const tile *t = choose_tile(d, w->slices[i].rows, most_rows);
         const gles_define defines[] = {gles_layout_define(p, w),          {"THREADS", NULL, tile_threads(t)},
                                        {"ROWS", NULL, t->rows},           {"TOKENS", NULL, t->tokens},
-                                       {"EACH_ROWS", NULL, t->each_rows}, {"EACH_TOKENS", NULL, t->each_tokens}};
+                                       {"EACH_ROWS", NULL, t->each_rows}, {"EACH_TOKENS", NULL, t->each_tokens},
+                                       {"ACT_QUADS", NULL, quads}};
         GLuint arena_id = d->arena[w->slices[i].arena].id;
         q.part[0] = gles_part_of(w, i, q.out0, bias ? (uint32_t)bias->vector : UINT32_MAX);
-        gles_command c = {.storage = {arena_id, arena_id, d->vectors.id},
+        gles_command c = {.storage = {arena_id, arena_id, d->vectors.id, 0, quads ? p->act.id : 0},
                           .fixed = ((uint32_t)w->slices[i].rows + (uint32_t)t->rows - 1) / (uint32_t)t->rows,
                           .y_rows = (uint32_t)t->tokens,
                           .rows = rows_of(p, op),
-                          .barrier = i == 0};
-        glint_status s = gles_add_command(p, "matmul.comp", defines, 6, c, &q, err);
+                          .barrier = i == 0 && !beside_last(p, op)};
+        glint_status s = gles_add_command(p, "matmul.comp", defines, GLES_COUNT(defines), c, &q, err);
         if (s) return s;
     }
     return GLINT_OK;
@@ -309,7 +361,7 @@ static glint_status record_rows(backend_program *p, const tape_op *op, gles_para
     const backend_weight *w = weight(p, op, 0), *bias = weight(p, op, 1);
     for (int i = 0; i < w->n_slices; i++) {
         q.part[0] = gles_part_of(w, i, q.out0, bias ? (uint32_t)bias->vector : UINT32_MAX);
-        gles_command c = {.y_rows = 1, .rows = rows_of(p, op), .barrier = i == 0};
+        gles_command c = {.y_rows = 1, .rows = rows_of(p, op), .barrier = i == 0 && !beside_last(p, op)};
         glint_status s = gles_add_product(p, q, w, i, 0, NULL, c, err);
         if (s) return s;
     }
@@ -323,8 +375,7 @@ static glint_status record_matmul(backend_program *p, const tape_op *op, glint_e
     q.blocks = gles_blocks(w->cols);
     q.parts = 1;
     int most_rows = rows_of(p, op) == GLES_OUTPUTS ? p->request.max_outputs : p->request.max_rows;
-    bool tiled = most_rows > FEW_ROWS && p->device->options.precision == GLINT_FAST;
-    return tiled ? record_tiles(p, op, q, most_rows, err) : record_rows(p, op, q, err);
+    return is_tiled(p, most_rows) ? record_tiles(p, op, q, most_rows, err) : record_rows(p, op, q, err);
 }
 
 typedef glint_status record_fn(backend_program *p, const tape_op *op, glint_error *err);

@@ -46,9 +46,9 @@ static void send_batch(backend_program *p, const backend_batch *b) {
 /* ---- Replaying ---- */
 
 /* Enough work groups to keep a large device busy, but no piece shorter than a few pages: joining costs a dispatch. */
-uint32_t gles_cache_pieces(uint32_t length, uint32_t kv_heads) {
+uint32_t gles_cache_pieces(uint32_t length, uint32_t units) {
     enum { WANTED_GROUPS = 256, SHORTEST = 4 * TAPE_PAGE };
-    uint32_t most = WANTED_GROUPS / kv_heads, pieces = (length + SHORTEST - 1) / SHORTEST;
+    uint32_t most = WANTED_GROUPS / units, pieces = (length + SHORTEST - 1) / SHORTEST;
     if (most > GLES_MOST_PIECES) most = GLES_MOST_PIECES;
     if (pieces > most) pieces = most;
     return pieces ? pieces : 1;
@@ -56,7 +56,7 @@ uint32_t gles_cache_pieces(uint32_t length, uint32_t kv_heads) {
 
 static uint32_t pieces_of(const gles_command *c, const backend_batch *b) {
     uint32_t length = (uint32_t)b->position[0] + 1;
-    return gles_cache_pieces(c->window && c->window < length ? c->window : length, c->kv_heads);
+    return gles_cache_pieces(c->window && c->window < length ? c->window : length, c->units);
 }
 
 static uint64_t divide_up(uint64_t a, uint64_t b) {
