@@ -82,7 +82,7 @@ static void expect_page(rig *g, int group, int page, const float *want, size_t n
 }
 
 /* Numbers that a half holds come back as they were, from every page; copying a page leaves the others alone. */
-static void check_cache(op_case *c, const char *device) {
+static void check_cache(op_case *c, op_device *device) {
     glint_error err = {""};
     rig g = op_open_rig(device, 2, GLINT_EXACT, &c->setup);
     for (int group = 0; group < c->tape.n_groups; group++) {
@@ -188,10 +188,12 @@ static void embeds_what_it_chose(void) {
         chooser c;
         float chosen[BACKEND_IN_FLIGHT][2];
         chooser_open(&c);
-        rig g = op_open_rig(list[d].name, 2, GLINT_EXACT, &c.setup);
+        op_device device = {.name = list[d].name};
+        rig g = op_open_rig(&device, 2, GLINT_EXACT, &c.setup);
         follow(&g, &c, chosen);
         expect_choices(&c, chosen);
         rig_close(&g);
+        op_device_close(&device);
         tape_close(&c.t);
     }
 }

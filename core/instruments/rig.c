@@ -58,15 +58,25 @@ static glint_status compile(rig *g, glint_error *err) {
     return g->backend->compile(g->device, &r, &g->program, err);
 }
 
+static glint_status open_range(rig *g, glint_error *err) {
+    glint_status status = adopt_weights(g, err);
+    if (!status) status = open_cache(g, err);
+    if (!status) status = compile(g, err);
+    return status;
+}
+
 glint_status rig_open(rig *g, const char *device, const backend_options *options, const rig_setup *setup,
                       glint_error *err) {
     *g = (rig){.backend = backend_of_device(device), .setup = setup, .options = *options};
     if (!g->backend) return base_fail(err, GLINT_USAGE, "there is no device \"%s\"", device);
     glint_status status = g->backend->open(device, options, &g->device, err);
-    if (!status) status = adopt_weights(g, err);
-    if (!status) status = open_cache(g, err);
-    if (!status) status = compile(g, err);
-    return status;
+    return status ? status : open_range(g, err);
+}
+
+glint_status rig_open_on(rig *g, const backend *b, backend_device *device, const backend_options *options,
+                         const rig_setup *setup, glint_error *err) {
+    *g = (rig){.backend = b, .setup = setup, .options = *options, .device = device, .borrowed = true};
+    return open_range(g, err);
 }
 
 void rig_close(rig *g) {
@@ -75,7 +85,7 @@ void rig_close(rig *g) {
         g->backend->cache_close(g->device, g->cache);
         for (int w = 0; g->weights && w < g->setup->tape->n_weights; w++)
             if (g->weights[w]) g->backend->release(g->device, g->weights[w]);
-        g->backend->close(g->device);
+        if (!g->borrowed) g->backend->close(g->device);
     }
     arena_free(&g->memory);
     *g = (rig){0};

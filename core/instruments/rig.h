@@ -23,6 +23,7 @@ typedef struct rig {
     const rig_setup *setup;
     backend_options options;
     backend_device *device;
+    bool borrowed;            /* the device is not closed with the rig */
     backend_weight **weights; /* by tape weight; NULL outside the range */
     backend_cache *cache;     /* NULL: the tape has none */
     backend_program *program;
@@ -32,6 +33,9 @@ typedef struct rig {
 /* Close it also after an error. */
 glint_status rig_open(rig *g, const char *device, const backend_options *options, const rig_setup *setup,
                       glint_error *err);
+/* The same on a device that is open already, with these options, and stays open. */
+glint_status rig_open_on(rig *g, const backend *b, backend_device *device, const backend_options *options,
+                         const rig_setup *setup, glint_error *err);
 void rig_close(rig *g);
 
 /* Numbers in a page of a group as cache_read gives it, and where those of a cache begin: keys, then values. */

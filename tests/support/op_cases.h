@@ -24,10 +24,20 @@ void op_case_close(op_case *c);
 /* The devices under test: all but the oracle and the empty one. A counted skip where there are none. */
 enum { OP_DEVICES = 16 };
 int op_devices(glint_device_info out[OP_DEVICES]); /* how many */
-/* Runs `test` for every case on every such device. */
-void op_each_case(void (*test)(op_case *c, const char *device));
 
-rig op_open_rig(const char *device, int threads, glint_precision precision, const rig_setup *setup);
+/* A device under test. It is opened once for each number of threads and precision, not for each case: drivers take
+ * long to make a context and to translate shaders. */
+enum { OP_THREADS = 2 };
+typedef struct op_device {
+    const char *name;
+    backend_device *open[OP_THREADS + 1][GLINT_EXACT + 1]; /* by threads and precision; NULL: not yet */
+} op_device;
+void op_device_close(op_device *d);
+
+/* Runs `test` for every case on every such device. */
+void op_each_case(void (*test)(op_case *c, op_device *device));
+
+rig op_open_rig(op_device *device, int threads, glint_precision precision, const rig_setup *setup);
 /* Writes the operands of rows [first, first + n) of the case's batch to rows 0 .. n - 1. */
 void op_case_write_operands(const op_case *c, rig *g, int first, int n);
 void op_case_write_pages(const op_case *c, rig *g);

@@ -17,23 +17,37 @@ int op_devices(glint_device_info out[OP_DEVICES]) {
     return n;
 }
 
-void op_each_case(void (*test)(op_case *c, const char *device)) {
+void op_device_close(op_device *d) {
+    const backend *b = backend_of_device(d->name);
+    for (int t = 0; t <= OP_THREADS; t++)
+        for (int p = 0; p <= GLINT_EXACT; p++)
+            if (d->open[t][p]) b->close(d->open[t][p]);
+    *d = (op_device){.name = d->name};
+}
+
+void op_each_case(void (*test)(op_case *c, op_device *device)) {
     glint_device_info list[OP_DEVICES];
     int n = op_devices(list);
-    for (int d = 0; d < n; d++)
+    for (int d = 0; d < n; d++) {
+        op_device device = {.name = list[d].name};
         for (int i = 0; i < op_cases(); i++) {
             op_case c;
             op_case_open(&c, i);
-            test(&c, list[d].name);
+            test(&c, &device);
             op_case_close(&c);
         }
+        op_device_close(&device);
+    }
 }
 
-rig op_open_rig(const char *device, int threads, glint_precision precision, const rig_setup *setup) {
+rig op_open_rig(op_device *device, int threads, glint_precision precision, const rig_setup *setup) {
+    const backend *b = backend_of_device(device->name);
+    backend_device **d = &device->open[threads][precision];
+    backend_options options = {.threads = threads, .precision = precision};
     glint_error err = {""};
     rig g;
-    backend_options options = {.threads = threads, .precision = precision};
-    SUPPORT_OK(rig_open(&g, device, &options, setup, &err), &err);
+    if (!*d) SUPPORT_OK(b->open(device->name, &options, d, &err), &err);
+    SUPPORT_OK(rig_open_on(&g, b, *d, &options, setup, &err), &err);
     return g;
 }
 
