@@ -1,20 +1,23 @@
 /* The rows of a case, where their positions lie, and what the cache holds before them. */
 #include "tests/support/op_maker.h"
 
-/* Rows go round the sequences; later sequences are shorter. Positions count up to the lengths after the batch. */
+/* Rows go round the sequences, a run at a time; later sequences are shorter. Positions count up to the lengths after
+ * the batch. */
 void op_make_rows(op_maker *m) {
     op_case *c = m->c;
     int n = m->s.batch, sequences = m->s.sequences ? m->s.sequences : 1, count[8] = {0};
+    int run = m->s.run ? m->s.run : 1, step = m->s.step ? m->s.step : 1;
     int32_t *token = op_take(m, (size_t)n, sizeof *token), *position = op_take(m, (size_t)n, sizeof *position);
     int32_t *sequence = op_take(m, (size_t)n, sizeof *sequence), *output = op_take(m, (size_t)n, sizeof *output);
     int vocabulary = m->s.kind == MODEL ? MODEL_VOCABULARY : m->s.rows;
     int length = m->s.length > n ? m->s.length : n;
-    for (int i = 0; i < n; i++) count[i % sequences]++;
-    for (int s = 0; s < sequences; s++) m->positions[s] = length - 11 * s > count[s] ? length - 11 * s : count[s];
+    for (int i = 0; i < n; i++) count[i / run % sequences]++;
+    for (int s = 0; s < sequences; s++)
+        m->positions[s] = length - 11 * s > step * count[s] ? length - 11 * s : step * count[s];
     for (int i = 0; i < n; i++) {
-        int s = i % sequences;
+        int s = i / run % sequences;
         token[i] = vocabulary ? support_below(&m->random, vocabulary) : 0;
-        position[i] = m->positions[s] - count[s]--;
+        position[i] = m->positions[s] - 1 - step * --count[s];
         sequence[i] = s;
     }
     int outputs = m->s.outputs ? m->s.outputs : m->s.kind == MODEL ? (n + 1) / 2 : 0;
@@ -58,11 +61,11 @@ void op_make_pages(op_maker *m, int group) {
     float *pages = op_random_floats(m, (size_t)c->setup.pages * numbers, 1);
     bool *used = op_take(m, (size_t)c->setup.pages * TAPE_PAGE, sizeof *used);
     const backend_pages *p = &c->batch.pages[group];
-    for (int i = 0, seen[8] = {0}; i < c->batch.n_rows; i++) {
+    for (int i = 0, next[8] = {0}; i < c->batch.n_rows; i++) {
         int s = c->batch.sequence[i];
-        if (seen[s]++) continue; /* the first row of a sequence: all before it is there */
-        for (int j = 0; j < c->batch.position[i]; j++)
+        for (int j = next[s]; j < c->batch.position[i]; j++)
             used[p->table[s * p->slots + j / TAPE_PAGE % p->slots] * TAPE_PAGE + j % TAPE_PAGE] = true;
+        next[s] = c->batch.position[i] + 1; /* the batch itself writes the position of a row */
     }
     for (int i = 0; i < c->tape.n_caches; i++) {
         if (c->tape.caches[i].group != group) continue;

@@ -67,6 +67,15 @@ static const op_spec specs[] = {
     {TAPE_ATTEND, .batch = 9, .length = 200, .heads = 4, .kv_heads = 4, .head_dim = 16, .sequences = 3, .f32 = true},
     {TAPE_ATTEND, .batch = 8, .length = 90, .heads = 4, .kv_heads = 1, .head_dim = 128, .sequences = 2, .window = 33},
     {TAPE_ATTEND, .batch = 2, .length = 513, .heads = 4, .kv_heads = 1, .head_dim = 256, .scale = 4, .f32 = true},
+    {TAPE_ATTEND, .batch = 40, .length = 600, .heads = 2, .kv_heads = 1, .head_dim = 256},
+    {TAPE_ATTEND, .batch = 17, .length = 513, .heads = 2, .kv_heads = 2, .head_dim = 128, .scale = 4, .f32 = true},
+    {TAPE_ATTEND, .batch = 70, .length = 520, .heads = 4, .kv_heads = 2, .head_dim = 64, .window = 33, .f32 = true},
+    {TAPE_ATTEND, .batch = 130, .length = 200, .heads = 3, .kv_heads = 1, .head_dim = 48, .window = 100},
+    {TAPE_ATTEND, .batch = 50, .length = 300, .heads = 4, .kv_heads = 2, .head_dim = 32, .sequences = 3, .run = 17},
+    /* row 22 of the first sequence follows the position of row 21, which is of the second */
+    {TAPE_ATTEND, .batch = 33, .length = 90, .heads = 2, .kv_heads = 1, .head_dim = 16, .sequences = 2, .run = 11},
+    {TAPE_ATTEND, .batch = 19, .length = 100, .heads = 2, .kv_heads = 1, .head_dim = 32, .step = 3},
+    {TAPE_ATTEND, .batch = 12, .length = 70, .heads = 2, .kv_heads = 1, .head_dim = 6, .f32 = true},
 
     {TAPE_GATE, .batch = 1, .width = 1, .act = TAPE_SILU},
     {TAPE_GATE, .batch = 5, .width = 37, .act = TAPE_SILU},
@@ -265,10 +274,11 @@ static void (*const makers[])(op_maker *m) = {
 static void name_case(op_maker *m) {
     const op_spec *s = &m->s;
     snprintf(m->c->name, sizeof m->c->name,
-             "%s %s batch %d width %d rows %d heads %d/%d x %d length %d window %d sequences %d%s%s%s%s",
+             "%s %s batch %d width %d rows %d heads %d/%d x %d length %d window %d sequences %d run %d step %d%s%s%s%s",
              s->kind == MODEL ? "model" : tape_kinds[s->kind].name, format_table[s->format].name, s->batch, s->width,
-             s->rows, s->heads, s->kv_heads, s->head_dim, s->length, s->window, s->sequences, s->f32 ? " f32" : "",
-             s->minus_one ? " minus one" : "", s->bias ? " bias" : "", s->unaligned ? " unaligned" : "");
+             s->rows, s->heads, s->kv_heads, s->head_dim, s->length, s->window, s->sequences, s->run, s->step,
+             s->f32 ? " f32" : "", s->minus_one ? " minus one" : "", s->bias ? " bias" : "",
+             s->unaligned ? " unaligned" : "");
 }
 
 void op_case_open(op_case *c, int i) {

@@ -21,6 +21,8 @@ typedef struct op_spec {
     int length;     /* attend: positions of the first sequence after the batch; rope: the last position */
     int window;     /* attend */
     int sequences;  /* attend; 0: 1 */
+    int run;        /* attend: rows of a sequence that follow one another before the next one's turn; 0: 1 */
+    int step;       /* attend: positions from row to row of a sequence; 0: 1 */
     float scale;    /* embed, attend */
     tape_act act;   /* gate */
     int outputs;    /* select_rows */
