@@ -58,6 +58,8 @@ void gles_send(backend_device *d, const gles_buffer *to, size_t offset, size_t b
 void gles_buffer_close(backend_device *d, gles_buffer *b);
 /* Room for `bytes` (at most a block) in an arena: its number and the first byte. */
 glint_status gles_arena_take(backend_device *d, size_t bytes, int *number, size_t *offset, glint_error *err);
+/* Waits for a fence, if there is one, and ends it. */
+glint_status gles_wait(backend_device *d, GLsync *fence, glint_error *err);
 /* The next segment of the ring, free to be filled; copies out of it; its end. */
 glint_status gles_stage_begin(backend_device *d, unsigned char **out, glint_error *err);
 void gles_stage_copy(backend_device *d, size_t from, const gles_buffer *to, size_t offset, size_t bytes);
@@ -160,6 +162,17 @@ typedef struct gles_command {
     bool barrier;           /* everything before it must be visible */
 } gles_command;
 
+/* Stands for the step buffer among a command's storage: each step in flight has its own. */
+#define GLES_STEP_BUFFER UINT32_MAX
+
+/* What changes from step to step. A buffer that a step on its way may still read is not written again: NVIDIA's driver
+ * (580) lets glBufferSubData overtake dispatches, whatever the specification says. */
+typedef struct gles_changes {
+    gles_buffer words;    /* gles_step_layout */
+    gles_buffer batch[2]; /* gles_batch for rows and for output rows */
+    GLsync busy;          /* set when its step has been submitted */
+} gles_changes;
+
 /* Words of the step buffer; see step.c. */
 typedef struct gles_step_layout {
     uint32_t token, position, sequence, output, pages[TAPE_MAX_GROUPS], rope[TAPE_MAX_ROPES], words;
@@ -168,10 +181,9 @@ typedef struct gles_step_layout {
 struct backend_program {
     backend_device *device;
     backend_compile_request request;
-    gles_buffer act;      /* values */
-    gles_buffer step;     /* what changes from step to step */
-    gles_buffer uniform;  /* parameters of all commands */
-    gles_buffer batch[2]; /* gles_batch for rows and for output rows */
+    gles_buffer act;                         /* values */
+    gles_changes changes[BACKEND_IN_FLIGHT]; /* by step */
+    gles_buffer uniform;                     /* parameters of all commands */
     gles_step_layout at;
     int32_t *step_words; /* host copy of the step buffer */
     uint32_t *offset;    /* by tape value: first float; UINT32_MAX: no place */

@@ -8,7 +8,7 @@
 enum { MAP_PERSISTENT = 0x0040, MAP_COHERENT = 0x0080 };
 enum { FIRST_ARENA = 1 << 20, LARGEST_ARENA = 512 << 20, LONGEST_WAIT_S = 60 };
 
-static glint_status wait(backend_device *d, GLsync *fence, glint_error *err) {
+glint_status gles_wait(backend_device *d, GLsync *fence, glint_error *err) {
     if (!*fence) return GLINT_OK;
     GLenum r = d->c.gl.ClientWaitSync(*fence, GL_SYNC_FLUSH_COMMANDS_BIT, LONGEST_WAIT_S * (GLuint64)1000000000);
     d->c.gl.DeleteSync(*fence);
@@ -114,7 +114,7 @@ static void staging_close(backend_device *d) {
 glint_status gles_stage_begin(backend_device *d, unsigned char **out, glint_error *err) {
     gles_staging *s = &d->staging;
     *out = s->memory + (size_t)s->segment * GLES_SEGMENT_BYTES;
-    return wait(d, &s->busy[s->segment], err);
+    return gles_wait(d, &s->busy[s->segment], err);
 }
 
 void gles_stage_copy(backend_device *d, size_t from, const gles_buffer *to, size_t offset, size_t bytes) {
@@ -163,7 +163,7 @@ glint_status gles_read_rows(backend_device *d, const gles_buffer *from, size_t o
     gl->BindBuffer(GL_COPY_READ_BUFFER, from->id);
     gl->CopyBufferSubData(GL_COPY_READ_BUFFER, GL_COPY_WRITE_BUFFER, (GLintptr)offset, 0, (GLsizeiptr)span);
     GLsync fence = gl->FenceSync(GL_SYNC_GPU_COMMANDS_COMPLETE, 0);
-    s = wait(d, &fence, err);
+    s = gles_wait(d, &fence, err);
     if (s) return s;
     const char *p = gl->MapBufferRange(GL_COPY_WRITE_BUFFER, 0, (GLsizeiptr)span, GL_MAP_READ_BIT);
     if (!p) return base_fail(err, GLINT_DEVICE, "%s: a buffer cannot be mapped for reading", d->c.renderer);
@@ -230,7 +230,7 @@ void gles_slot_fill(backend_device *d, gles_slot *s, const gles_buffer *from, si
 
 glint_status gles_slot_read(backend_device *d, gles_slot *s, size_t offset, size_t bytes, void *out, glint_error *err) {
     const gles_gl *gl = &d->c.gl;
-    glint_status status = wait(d, &s->fence, err);
+    glint_status status = gles_wait(d, &s->fence, err);
     if (status) return status;
     const char *p = s->memory;
     if (!p) {

@@ -77,7 +77,13 @@ static glint_status lay_out_step(backend_program *p, glint_error *err) {
     l->words = at;
     p->step_words = arena_array(&p->memory, at, sizeof *p->step_words);
     if (!p->step_words) return no_memory(err);
-    return gles_buffer_open_small(p->device, at * sizeof *p->step_words, &p->step, err);
+    glint_status s = GLINT_OK;
+    for (int i = 0; i < BACKEND_IN_FLIGHT && !s; i++) {
+        gles_changes *c = &p->changes[i];
+        s = gles_buffer_open_small(p->device, at * sizeof *p->step_words, &c->words, err);
+        for (int j = 0; j < 2 && !s; j++) s = gles_buffer_open_small(p->device, sizeof(gles_batch), &c->batch[j], err);
+    }
+    return s;
 }
 
 /* ---- Groups ---- */
@@ -166,7 +172,6 @@ glint_status gles_compile(backend_device *d, const backend_compile_request *r, b
     if (!s) s = record(p, group_of, err);
     if (!s) s = send_params(p, err);
     if (!s) s = poison(p, err);
-    for (int i = 0; i < 2 && !s; i++) s = gles_buffer_open_small(d, sizeof(gles_batch), &p->batch[i], err);
     for (int i = 0; i < BACKEND_IN_FLIGHT && !s; i++)
         s = gles_slot_open(d, sizeof(float) * (size_t)r->max_rows, &p->chosen[i], err);
     p->request.observed = NULL; /* not kept */
@@ -177,11 +182,18 @@ glint_status gles_compile(backend_device *d, const backend_compile_request *r, b
     return s;
 }
 
+static void close_changes(backend_device *d, gles_changes *c) {
+    gles_buffer_close(d, &c->words);
+    for (int i = 0; i < 2; i++) gles_buffer_close(d, &c->batch[i]);
+    if (c->busy) d->c.gl.DeleteSync(c->busy);
+}
+
 void gles_program_close(backend_program *p) {
     if (!p) return;
     gles_context_use(&p->device->c, NULL);
-    gles_buffer *all[] = {&p->act, &p->step, &p->uniform, &p->batch[0], &p->batch[1]};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++) gles_buffer_close(p->device, all[i]);
+    gles_buffer_close(p->device, &p->act);
+    gles_buffer_close(p->device, &p->uniform);
+    for (int i = 0; i < BACKEND_IN_FLIGHT; i++) close_changes(p->device, &p->changes[i]);
     for (int i = 0; i < BACKEND_IN_FLIGHT; i++) gles_slot_close(p->device, &p->chosen[i]);
     arena_free(&p->memory);
     free(p);

@@ -112,7 +112,7 @@ static glint_status record_embed(backend_program *p, const tape_op *op, glint_er
     for (int i = 0; i < w->n_slices; i++) {
         GLuint arena_id = p->device->arena[w->slices[i].arena].id;
         gles_command c = {
-            .storage = {arena_id, arena_id, p->step.id}, .per_row = 1, .row_divisor = 1, .barrier = i == 0};
+            .storage = {arena_id, arena_id, GLES_STEP_BUFFER}, .per_row = 1, .row_divisor = 1, .barrier = i == 0};
         q.part[0] = gles_part_of(w, i, 0, UINT32_MAX);
         q.first_row = (uint32_t)w->slices[i].first;
         glint_status s = gles_add_command(p, "get_rows.comp", defines, GLES_COUNT(defines), c, &q, err);
@@ -147,7 +147,7 @@ static glint_status record_rope(backend_program *p, const tape_op *op, glint_err
     q.dims = (uint32_t)p->request.tape->ropes[op->p.rope].dims;
     q.rope = p->at.rope[op->p.rope];
     gles_command c = per_number(p, op, q.heads * (q.head_dim - q.dims / 2));
-    c.storage[1] = p->step.id;
+    c.storage[1] = GLES_STEP_BUFFER;
     return gles_add_command(p, "rope.comp", NULL, 0, c, &q, err);
 }
 
@@ -166,7 +166,7 @@ static glint_status record_cache_write(backend_program *p, const tape_op *op, gl
     gles_cache_params(p, op, &q);
     gles_command c = per_number(p, op, q.kv_heads * q.head_dim);
     c.storage[0] = cache->layer[op->p.cache].id;
-    c.storage[1] = p->step.id;
+    c.storage[1] = GLES_STEP_BUFFER;
     return gles_add_command(p, "cache_write.comp", defines, GLES_COUNT(defines), c, &q, err);
 }
 
@@ -213,7 +213,7 @@ static glint_status record_attend(backend_program *p, const tape_op *op, glint_e
     gles_params q = params_of(p, op);
     gles_cache_params(p, op, &q);
     q.window = (uint32_t)tape_window(p->request.tape, op);
-    gles_command c = {.storage = {layer, p->step.id}, .per_row = q.heads, .row_divisor = 1, .barrier = true};
+    gles_command c = {.storage = {layer, GLES_STEP_BUFFER}, .per_row = q.heads, .row_divisor = 1, .barrier = true};
     if (!t) return gles_add_command(p, "attend.comp", defines, 2, c, &q, err);
     c.storage[2] = layer;
     defines[2] = (gles_define){"THREADS", NULL, t->threads};
@@ -226,7 +226,7 @@ static glint_status record_select_rows(backend_program *p, const tape_op *op, gl
     gles_params q = params_of(p, op);
     q.extra[0] = p->at.output;
     gles_command c = per_number(p, op, q.width);
-    c.storage[1] = p->step.id;
+    c.storage[1] = GLES_STEP_BUFFER;
     return gles_add_command(p, "select_rows.comp", NULL, 0, c, &q, err);
 }
 

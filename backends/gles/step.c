@@ -25,7 +25,7 @@ static int highest_sequence(const backend_batch *b) {
     return n;
 }
 
-static void send_batch(backend_program *p, const backend_batch *b) {
+static void send_batch(backend_program *p, const gles_changes *c, const backend_batch *b) {
     int32_t *w = p->step_words;
     size_t n = (size_t)b->n_rows, sequences = (size_t)highest_sequence(b);
     memcpy(w + p->at.token, b->token, n * sizeof *w);
@@ -36,10 +36,10 @@ static void send_batch(backend_program *p, const backend_batch *b) {
         if (b->pages[g].table)
             memcpy(w + p->at.pages[g], b->pages[g].table, sequences * (size_t)b->pages[g].slots * sizeof *w);
     for (int i = 0; i < p->request.tape->n_ropes; i++) fill_angles(p, b, i);
-    gles_send(p->device, &p->step, 0, p->at.words * sizeof *w, w);
+    gles_send(p->device, &c->words, 0, p->at.words * sizeof *w, w);
     for (uint32_t outputs = 0; outputs < 2; outputs++) {
         gles_batch rows = {(uint32_t)b->n_rows, (uint32_t)b->n_outputs, outputs, 0};
-        gles_send(p->device, &p->batch[outputs], 0, sizeof rows, &rows);
+        gles_send(p->device, &c->batch[outputs], 0, sizeof rows, &rows);
     }
 }
 
@@ -76,24 +76,26 @@ typedef struct bindings {
     GLuint program, storage[5], batch;
 } bindings;
 
-static void bind(const backend_program *p, const gles_command *c, bindings *now) {
+static void bind(const backend_program *p, const gles_command *c, const gles_changes *changes, bindings *now) {
     const gles_gl *gl = &p->device->c.gl;
     if (now->program != c->program) gl->UseProgram(now->program = c->program);
-    for (GLuint i = 0; i < 5; i++)
-        if (c->storage[i] && now->storage[i] != c->storage[i])
-            gl->BindBufferBase(GL_SHADER_STORAGE_BUFFER, i, now->storage[i] = c->storage[i]);
-    GLuint batch = p->batch[c->rows == GLES_OUTPUTS].id;
+    for (GLuint i = 0; i < 5; i++) {
+        GLuint id = c->storage[i] == GLES_STEP_BUFFER ? changes->words.id : c->storage[i];
+        if (id && now->storage[i] != id) gl->BindBufferBase(GL_SHADER_STORAGE_BUFFER, i, now->storage[i] = id);
+    }
+    GLuint batch = changes->batch[c->rows == GLES_OUTPUTS].id;
     if (now->batch != batch) gl->BindBufferBase(GL_UNIFORM_BUFFER, 1, now->batch = batch);
     gl->BindBufferRange(GL_UNIFORM_BUFFER, 0, p->uniform.id, (GLintptr)c->params, sizeof(gles_params));
 }
 
-static void dispatch(const backend_program *p, const gles_command *c, const backend_batch *b, bindings *now) {
+static void dispatch(const backend_program *p, const gles_command *c, const gles_changes *changes,
+                     const backend_batch *b, bindings *now) {
     const gles_gl *gl = &p->device->c.gl;
     uint32_t rows = (uint32_t)(c->rows == GLES_OUTPUTS ? b->n_outputs : b->n_rows);
     GLuint x = groups_in_x(p, c, b, rows), y = c->y_rows ? (GLuint)divide_up(rows, c->y_rows) : 1;
     if (!x || !rows) return;
     if (c->barrier) gl->MemoryBarrier(GL_SHADER_STORAGE_BARRIER_BIT);
-    bind(p, c, now);
+    bind(p, c, changes, now);
     gl->DispatchCompute(x, y, 1);
 }
 
@@ -115,13 +117,17 @@ static void keep_chosen(backend_program *p, const backend_batch *b) {
 glint_status gles_run_groups(backend_program *p, const backend_batch *b, int first, int n, backend_ticket *ticket,
                              glint_error *err) {
     glint_status s = gles_context_use(&p->device->c, err);
+    gles_changes *changes = &p->changes[p->steps % BACKEND_IN_FLIGHT];
+    if (!s) s = gles_wait(p->device, &changes->busy, err);
     if (s) return s;
-    send_batch(p, b);
+    send_batch(p, changes, b);
     p->device->c.gl.MemoryBarrier(GL_BUFFER_UPDATE_BARRIER_BIT | GL_SHADER_STORAGE_BARRIER_BIT |
                                   GL_UNIFORM_BARRIER_BIT);
     bindings now = {0};
-    for (int i = p->first_command[first]; i < p->first_command[first + n]; i++) dispatch(p, &p->commands[i], b, &now);
+    for (int i = p->first_command[first]; i < p->first_command[first + n]; i++)
+        dispatch(p, &p->commands[i], changes, b, &now);
     if (holds_argmax(p, first, n)) keep_chosen(p, b);
+    changes->busy = p->device->c.gl.FenceSync(GL_SYNC_GPU_COMMANDS_COMPLETE, 0);
     p->device->c.gl.Flush();
     *ticket = p->steps++;
     return gles_check(&p->device->c, "running a step", err);
