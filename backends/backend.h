@@ -90,7 +90,7 @@ typedef struct backend {
 
     /* Devices of this backend: at most `capacity` entries are written, *count is how many there are. */
     glint_status (*enumerate)(glint_device_info *out, int capacity, int *count, glint_error *err);
-    /* `name` is a name that enumerate gave. */
+    /* GLINT_USAGE: enumerate gives no device of that name. */
     glint_status (*open)(const char *name, const backend_options *options, backend_device **out, glint_error *err);
     void (*close)(backend_device *d);
 
@@ -131,7 +131,8 @@ typedef struct backend {
 /* All backends of this build, in the order of preference; ends with NULL. */
 extern const backend *const backend_table[];
 
-/* The backend whose device `name` is; NULL: none has one. */
+/* The backend that a device of this name would belong to (whether there is such a device shows when it is opened);
+ * NULL: none. */
 const backend *backend_of_device(const char *name);
 
 #endif

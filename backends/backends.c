@@ -11,15 +11,12 @@ const backend *const backend_table[] = {
 #endif
     &cpu_backend, &ref_backend, &null_backend, NULL};
 
-enum { MAX_DEVICES = 16 };
-
 const backend *backend_of_device(const char *name) {
-    glint_device_info info[MAX_DEVICES];
+    const backend *family = NULL;
     for (const backend *const *b = backend_table; *b; b++) {
-        int n = 0;
-        if ((*b)->enumerate(info, MAX_DEVICES, &n, NULL)) continue;
-        for (int i = 0; i < n && i < MAX_DEVICES; i++)
-            if (!strcmp(info[i].name, name)) return *b;
+        size_t n = strlen((*b)->name);
+        if (!strcmp((*b)->name, name)) return *b;
+        if (!strncmp((*b)->name, name, n) && name[n] == ':') family = *b; /* "gles" of "gles:0" */
     }
-    return NULL;
+    return family;
 }

@@ -16,24 +16,25 @@ static int min_int(int a, int b) {
 
 /* ---- The device ---- */
 
-static void choose_device(glint_session *s, const char *asked) {
-    const char *mask = getenv("GLINT_CPU");
-    bool automatic = !asked || !strcmp(asked, "auto");
-    s->reason = automatic ? "this build has no GPU backend" : "asked for";
-    if (automatic) asked = "cpu";
-    if (!strcmp(asked, "cpu") && mask && !strcmp(mask, "ref")) {
-        asked = "cpu:ref";
-        s->reason = "GLINT_CPU=ref";
-    }
-    snprintf(s->device_name, sizeof s->device_name, "%s", asked);
-}
-
 static glint_status open_device(glint_session *s, const glint_session_options *o, glint_error *err) {
-    choose_device(s, o->device);
     s->device_backend = backend_of_device(s->device_name);
     if (!s->device_backend) return base_fail(err, GLINT_USAGE, "%s: no such device", s->device_name);
     backend_options options = {.threads = o->threads, .precision = o->precision};
     return s->device_backend->open(s->device_name, &options, &s->device, err);
+}
+
+/* The first device that is no software. */
+static bool find_hardware(char *name, size_t room) {
+    enum { MOST = 32 };
+    glint_device_info info[MOST];
+    int n = 0;
+    if (glint_devices(info, MOST, &n, NULL)) return false;
+    for (int i = 0; i < n && i < MOST; i++)
+        if (!info[i].software) {
+            snprintf(name, room, "%s", info[i].name);
+            return true;
+        }
+    return false;
 }
 
 /* ---- Weights ---- */
@@ -137,14 +138,13 @@ static glint_status check_options(const glint_model *m, const glint_session_opti
     return GLINT_OK;
 }
 
-glint_status glint_session_open(glint_model *model, const glint_session_options *options, glint_session **out,
-                                glint_error *err) {
+static glint_status open_on(glint_model *model, const glint_session_options *o, const char *device, const char *reason,
+                            glint_session **out, glint_error *err) {
     enum { CONTEXT = 4096, BATCH = 512 };
-    const glint_session_options defaults = {0}, *o = options ? options : &defaults;
-    glint_status status = check_options(model, o, err);
-    if (status) return status;
     glint_session *s = calloc(1, sizeof *s);
     if (!s) return base_fail(err, GLINT_INTERNAL, "out of memory for a session");
+    snprintf(s->device_name, sizeof s->device_name, "%s", device);
+    snprintf(s->reason, sizeof s->reason, "%s", reason);
     s->model = model;
     s->precision = o->precision;
     s->cache_f32 = o->cache_f32 || o->precision == GLINT_EXACT;
@@ -152,7 +152,7 @@ glint_status glint_session_open(glint_model *model, const glint_session_options 
     s->batch = min_int(pick(o->batch, BATCH), s->context);
     int sequences = pick(o->sequences, 1);
     s->outputs = min_int(pick(o->outputs, sequences), s->batch);
-    status = open_device(s, o, err);
+    glint_status status = open_device(s, o, err);
     if (!status) status = list_values(s, o, err);
     if (!status) status = adopt_weights(s, err);
     if (!status) status = open_cache(s, sequences, err);
@@ -163,6 +163,39 @@ glint_status glint_session_open(glint_model *model, const glint_session_options 
     else
         *out = s;
     return status;
+}
+
+/* GLINT_CPU=ref puts the oracle in the CPU's place. */
+static glint_status open_cpu(glint_model *model, const glint_session_options *o, const char *reason,
+                             glint_session **out, glint_error *err) {
+    const char *mask = getenv("GLINT_CPU");
+    bool oracle = mask && !strcmp(mask, "ref");
+    return open_on(model, o, oracle ? "cpu:ref" : "cpu", oracle ? "GLINT_CPU=ref" : reason, out, err);
+}
+
+/* A GPU where there is one and the model fits, else the CPU. */
+static glint_status open_automatic(glint_model *model, const glint_session_options *o, glint_session **out,
+                                   glint_error *err) {
+    char name[sizeof(*out)->device_name];
+    glint_error why = {.message = "no hardware GPU was found"};
+    if (find_hardware(name, sizeof name)) {
+        glint_status status = open_on(model, o, name, "a hardware GPU", out, &why);
+        if (status != GLINT_DEVICE) {
+            if (status && err) *err = why;
+            return status;
+        }
+    }
+    return open_cpu(model, o, why.message, out, err);
+}
+
+glint_status glint_session_open(glint_model *model, const glint_session_options *options, glint_session **out,
+                                glint_error *err) {
+    const glint_session_options defaults = {0}, *o = options ? options : &defaults;
+    glint_status status = check_options(model, o, err);
+    if (status) return status;
+    if (!o->device || !strcmp(o->device, "auto")) return open_automatic(model, o, out, err);
+    if (!strcmp(o->device, "cpu")) return open_cpu(model, o, "asked for", out, err);
+    return open_on(model, o, o->device, "asked for", out, err);
 }
 
 void glint_session_close(glint_session **session) {

@@ -15,7 +15,7 @@ struct glint_session {
     const backend *device_backend;
     backend_device *device;
     char device_name[64];
-    const char *reason;
+    char reason[512]; /* why this device */
     glint_precision precision;
     int context, batch, outputs;
     bool cache_f32;

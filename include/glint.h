@@ -43,11 +43,11 @@ typedef enum glint_precision {
 /* ---- Devices ------------------------------------------------------------------------------------------------ */
 
 typedef struct glint_device_info {
-    char name[64];         /* what -d takes: "cpu", "cpu:ref", "null" */
+    char name[64];         /* what -d takes: "gles:0", "cpu", "cpu:ref", "null" */
     char description[192]; /* processor or driver, instruction sets, threads */
     uint64_t memory_bytes; /* 0: unknown */
     uint64_t free_bytes;   /* 0: unknown */
-    bool software;         /* computes on the CPU; never chosen automatically unless it is "cpu" itself */
+    bool software;         /* computes on the CPU; never chosen automatically, but for "cpu" */
 } glint_device_info;
 
 /* Fills at most `capacity` entries; *count is how many devices there are. */
@@ -129,7 +129,8 @@ void glint_detokenizer_end(glint_detokenizer *d, const char **text, size_t *byte
 typedef struct glint_session glint_session;
 
 typedef struct glint_session_options { /* zeros are the defaults */
-    const char *device;                /* NULL or "auto": chosen, see glint_session_device */
+    const char *device;                /* NULL or "auto": a hardware GPU where one works and
+                                          the model fits, else "cpu"; see glint_session_reason */
     glint_precision precision;
     int threads;         /* 0: the cores there are */
     int context;         /* tokens of one sequence; 0: 4096 or the model's own length where shorter */
