@@ -291,7 +291,7 @@ void op_case_open(op_case *c, int i) {
         m.s.format = i;
         m.s.width *= block < 32 ? 32 : block;
     }
-    *c = (op_case){0};
+    *c = (op_case){.format = s->format == EACH ? (format_id)i : FORMAT_COUNT};
     tape_open(&c->tape);
     c->views = op_take(&m, 64, sizeof *c->views);
     c->operand = op_take(&m, 64, sizeof *c->operand);

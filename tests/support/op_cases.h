@@ -7,7 +7,8 @@
 #include "tests/support/support.h"
 
 typedef struct op_case {
-    char name[160]; /* says everything that sets the case apart */
+    char name[160];   /* says everything that sets the case apart */
+    format_id format; /* of one of a row of cases that differ in it alone; FORMAT_COUNT: it is none of these */
     tape tape;
     rig_setup setup;
     backend_view *views;           /* by weight */
@@ -30,11 +31,13 @@ int op_devices(glint_device_info out[OP_DEVICES]); /* how many */
 enum { OP_THREADS = 2 };
 typedef struct op_device {
     const char *name;
+    const backend *backend;                                /* NULL: nothing is open yet */
     backend_device *open[OP_THREADS + 1][GLINT_EXACT + 1]; /* by threads and precision; NULL: not yet */
 } op_device;
 void op_device_close(op_device *d);
 
-/* Runs `test` for every case on every such device. */
+/* Runs `test` for every case on every such device; under the address sanitizer, on GPUs, formats that share a layout
+ * are tested once. */
 void op_each_case(void (*test)(op_case *c, op_device *device));
 
 rig op_open_rig(op_device *device, int threads, glint_precision precision, const rig_setup *setup);
