@@ -22,7 +22,7 @@ layout(std430, binding = 3) buffer Act { float a[]; };
 const uint T = uint(THREADS), D = uint(HEAD_DIM), G = uint(GROUP), WARPS = T / LANES, POSITIONS = uint(BLOCK);
 const uint PAIRS = D / 2u, SHARES = T / PAIRS;   // shares of the positions in the second half
 const uint LOADS = (PAIRS + LANES - 1u) / LANES; // pairs of dimensions of a lane in the first half
-const uint AHEAD = 4u;                           // loads on their way at a time
+const uint AHEAD = 4u, VALUES_AHEAD = 16u;       // loads on their way at a time
 const float LOWEST = -3.0e38;
 shared float q[(G + 1u) * D]; // queries, and behind them the new key
 shared float score[G * POSITIONS];
@@ -143,13 +143,13 @@ void weigh_block(uint n) {
 }
 
 void add_values(uint n, uint position_here, uint pair, uint share, inout vec2 sum[G]) {
-    for (uint i0 = share; i0 < n; i0 += AHEAD * SHARES) {
-        vec2 v[AHEAD];
-        for (uint u = 0u; u < AHEAD; u++) {
+    for (uint i0 = share; i0 < n; i0 += VALUES_AHEAD * SHARES) {
+        vec2 v[VALUES_AHEAD];
+        for (uint u = 0u; u < VALUES_AHEAD; u++) {
             uint i = min(i0 + u * SHARES, n - 1u);
             v[u] = i == position_here ? new_value[pair] : pair_at(value_at[i] + 2u * pair);
         }
-        for (uint u = 0u; u < AHEAD; u++) {
+        for (uint u = 0u; u < VALUES_AHEAD; u++) {
             uint i = i0 + u * SHARES;
             if (i < n)
                 for (uint g = 0u; g < G; g++) sum[g] += score[g * POSITIONS + i] * v[u];

@@ -45,6 +45,7 @@ struct backend_device {
     int threads;         /* of a work group: a power of two */
     int product_threads; /* the same for products with one row */
     int product_groups;  /* work groups of that size that run at a time */
+    int attend_threads;  /* of a work group that attends for one row: few of them run, so each is large */
     int upload_threads;  /* that re-code weights */
 };
 

@@ -101,7 +101,7 @@ static attention find_attention(const backend_program *p, int i) {
     const tape_op *inside[] = {a.q_norm, a.k_norm, a.q_rope, a.k_rope};
     for (int j = 0; j < 4; j++) chained &= !inside[j] || !p->kept[inside[j]->out];
     int pairs = a.attend->p.head_dim / 2;
-    if (!chained || a.attend->p.head_dim % 2 || pairs > p->device->threads) return (attention){0};
+    if (!chained || a.attend->p.head_dim % 2 || pairs > p->device->attend_threads) return (attention){0};
     a.ops = at + 4 - i;
     return a;
 }
@@ -197,14 +197,12 @@ static int heads_of_unit(const backend_program *p, const tape_op *attend) {
 }
 
 static glint_status record_attention(backend_program *p, int i, glint_error *err) {
-    enum { MOST_THREADS = 512 };
     attention f = find_attention(p, i);
     const tape_op *attend = f.attend;
     const tape *t = p->request.tape;
     const backend_cache *cache = p->request.cache;
     tape_value q_in = f.q_norm ? f.q_norm->in[0] : f.q_rope->in[0], k_in = f.k_norm ? f.k_norm->in[0] : f.k_rope->in[0];
-    int group = heads_of_unit(p, attend), threads = p->device->product_threads;
-    if (threads > MOST_THREADS) threads = MOST_THREADS;
+    int group = heads_of_unit(p, attend), threads = p->device->attend_threads;
     gles_params q = {.in0 = p->offset[q_in],
                      .in1 = p->offset[k_in],
                      .out0 = p->offset[attend->out],

@@ -7,7 +7,7 @@
 
 /* ---- Devices: "gles:0", "gles:1" ... hardware in the order of EGL; "gles:llvmpipe" for the software renderer ---- */
 
-enum { LARGEST_GROUP = 256, PRODUCT_GROUP = 512, SOFTWARE_GROUPS = 64 };
+enum { LARGEST_GROUP = 256, PRODUCT_GROUP = 512, ATTEND_GROUP = 1024, SOFTWARE_GROUPS = 64 };
 
 typedef struct found {
     gles_place place;
@@ -85,6 +85,12 @@ static void gles_close(backend_device *d) {
     free(d);
 }
 
+/* The largest power of two up to `wanted` that the device allows. */
+static int group_size(const backend_device *d, int wanted) {
+    while (wanted > d->c.limits.invocations) wanted /= 2;
+    return wanted;
+}
+
 /* Products hold so much in registers that half as many of them run at a time as of a shader that holds nothing. */
 static glint_status measure_groups(backend_device *d, glint_error *err) {
     int most;
@@ -104,11 +110,9 @@ static glint_status gles_open(const char *name, const backend_options *options, 
     }
     d->options = *options;
     d->upload_threads = gles_upload_threads();
-    d->threads = LARGEST_GROUP;
-    while (d->threads > d->c.limits.invocations) d->threads /= 2;
-    d->product_threads = d->threads;
-    while (!d->c.software && d->product_threads < PRODUCT_GROUP && 2 * d->product_threads <= d->c.limits.invocations)
-        d->product_threads *= 2;
+    d->threads = group_size(d, LARGEST_GROUP);
+    d->product_threads = d->c.software ? d->threads : group_size(d, PRODUCT_GROUP);
+    d->attend_threads = d->c.software ? d->threads : group_size(d, ATTEND_GROUP);
     d->product_groups = SOFTWARE_GROUPS;
     s = gles_programs_open(&d->c, &d->programs, err);
     if (!s) s = gles_memory_open(d, err);
