@@ -182,14 +182,13 @@ void gles_release(backend_device *d, backend_weight *w) {
 static glint_status decode_slice(backend_device *d, const backend_weight *w, const gles_slice *s, int first, int n,
                                  const gles_buffer *out, const gles_buffer *params, GLuint program, glint_error *err) {
     const gles_gl *gl = &d->c.gl;
-    gles_params q = {
-        .out_stride = (uint32_t)w->cols,
-        .width = (uint32_t)w->cols,
-        .blocks = gles_blocks(w->cols),
-        .part = {{(uint32_t)(s->offset / 16), (uint32_t)s->rows * gles_blocks(w->cols), (uint32_t)s->rows}},
-        .first_row = (uint32_t)s->first,
-        .scale = 1,
-        .extra = {(uint32_t)first}};
+    gles_params q = {.out_stride = (uint32_t)w->cols,
+                     .width = (uint32_t)w->cols,
+                     .blocks = gles_blocks(w->cols),
+                     .part = {gles_part_of(w, (int)(s - w->slices), 0, UINT32_MAX)},
+                     .first_row = (uint32_t)s->first,
+                     .scale = 1,
+                     .extra = {(uint32_t)first}};
     gles_batch rows = {.n_rows = (uint32_t)n};
     glint_status status = gles_write(d, params, 0, sizeof q, &q, err);
     if (!status) status = gles_write(d, params, GLES_OFFSET, sizeof rows, &rows, err);
