@@ -76,7 +76,7 @@ static void generate(const char *device, glint_precision precision, bool sampled
     SUPPORT_OK(glint_model_open(support_data(path, "gemma3-shakespeare-Q4_K_M.gguf"), &m, &err), &err);
     SUPPORT_OK(glint_session_open(m, &o, &s, &err), &err);
     if (sampled) SUPPORT_OK(glint_sampler_open(m, &rules, &sampler, &err), &err);
-    glint_generate_options g = {.prompt = prompt, .n_prompt = 4, .n = 150, .ignore_end = true, .token = token};
+    glint_generate_options g = {.prompt = prompt, .n_prompt = 4, .n = 80, .ignore_end = true, .token = token};
     allocations = 0;
     glint_status status = glint_generate(s, sampler, &g, NULL, &err);
     counting = false;

@@ -11,12 +11,13 @@ enum { TOKENS = 150, SEQUENCES = 3 };
 
 static const char *const models[] = {"gemma3-shakespeare-Q4_K_M.gguf", "gguf/llama-shakespeare-Q4_K_M.gguf",
                                      "models/qwen2-shakespeare", "gguf/qwen3-shakespeare-Q5_K_M.gguf"};
-static const char *const devices[] = {"cpu:ref", "cpu"};
-enum { MODELS = sizeof models / sizeof *models, DEVICES = sizeof devices / sizeof *devices };
+enum { MODELS = sizeof models / sizeof *models };
 
 typedef struct bench {
     glint_model *model;
     const char *device;
+    int n;         /* ids that are fed to a sequence */
+    bool thorough; /* all sizes of chunks */
     int32_t ids[SEQUENCES][TOKENS];
     float *want; /* logits after the last id of sequence 0, fed at once to a fresh session of one thread */
     size_t bytes;
@@ -54,16 +55,17 @@ static void expect_same(const bench *b, glint_session *s, int output, const char
 
 static void one_at_a_time(const bench *b) {
     glint_session *s = open_session(b, 64, 2);
-    for (int i = 0; i < TOKENS; i++) feed(s, 0, &b->ids[0][i], 1);
+    for (int i = 0; i < b->n; i++) feed(s, 0, &b->ids[0][i], 1);
     expect_same(b, s, 0, "token by token");
     glint_session_close(&s);
 }
 
 static void in_chunks(const bench *b) {
-    const int chunks[] = {2, 7, 8, 9, 33, 64, 149};
-    for (size_t i = 0; i < sizeof chunks / sizeof *chunks; i++) {
-        glint_session *s = open_session(b, chunks[i], 1 + (int)i % 2);
-        feed(s, 0, b->ids[0], TOKENS);
+    static const int chunks[] = {9, 64, 2, 7, 8, 33, 149};
+    int n = b->thorough ? (int)(sizeof chunks / sizeof *chunks) : 2;
+    for (int i = 0; i < n; i++) {
+        glint_session *s = open_session(b, chunks[i], 1 + i % 2);
+        feed(s, 0, b->ids[0], b->n);
         expect_same(b, s, 0, "in chunks");
         glint_session_close(&s);
     }
@@ -74,10 +76,10 @@ static void beside_others(const bench *b) {
     glint_session *s = open_session(b, 60, 2);
     glint_row rows[60];
     glint_error err;
-    for (int at = 0; at < TOKENS;) {
+    for (int at = 0; at < b->n;) {
         int n = 0;
-        for (; at < TOKENS && n + SEQUENCES <= 60; at++)
-            for (int q = SEQUENCES - 1; q >= 0; q--) rows[n++] = (glint_row){b->ids[q][at], q, at + 1 == TOKENS};
+        for (; at < b->n && n + SEQUENCES <= 60; at++)
+            for (int q = SEQUENCES - 1; q >= 0; q--) rows[n++] = (glint_row){b->ids[q][at], q, at + 1 == b->n};
         SUPPORT_OK(glint_session_step(s, rows, n, &err), &err);
     }
     expect_same(b, s, SEQUENCES - 1, "beside other sequences"); /* sequence 0 came last */
@@ -85,54 +87,72 @@ static void beside_others(const bench *b) {
 }
 
 static void cut_and_forked(const bench *b) {
+    int common = b->n * 3 / 5; /* in the second page */
     glint_session *s = open_session(b, 50, 2);
     glint_error err;
-    feed(s, 1, b->ids[0], 100);
-    feed(s, 2, b->ids[2], 70);
-    SUPPORT_OK(glint_session_fork(s, 1, 0, 90, &err), &err);
-    feed(s, 1, b->ids[1], 30); /* the donor goes on in pages that were shared */
-    feed(s, 0, &b->ids[0][90], TOKENS - 90);
+    feed(s, 1, b->ids[0], b->n * 2 / 3);
+    feed(s, 2, b->ids[2], b->n / 2);
+    SUPPORT_OK(glint_session_fork(s, 1, 0, common, &err), &err);
+    feed(s, 1, b->ids[1], b->n / 5); /* the donor goes on in pages that were shared */
+    feed(s, 0, &b->ids[0][common], b->n - common);
     expect_same(b, s, 0, "forked");
-    SUPPORT_OK(glint_session_cut(s, 0, TOKENS - 3, &err), &err);
-    feed(s, 0, &b->ids[0][TOKENS - 3], 3);
+    SUPPORT_OK(glint_session_cut(s, 0, b->n - 3, &err), &err);
+    feed(s, 0, &b->ids[0][b->n - 3], 3);
     expect_same(b, s, 0, "cut and fed again");
     SUPPORT_OK(glint_session_cut(s, 0, 0, &err), &err);
-    feed(s, 0, b->ids[0], TOKENS);
+    feed(s, 0, b->ids[0], b->n);
     expect_same(b, s, 0, "cleared and fed again");
     glint_session_close(&s);
 }
 
-static void open_bench(bench *b, const char *model, const char *device) {
+static void open_bench(bench *b, const char *model, const char *device, int n) {
     char path[1024];
     glint_error err;
-    *b = (bench){.device = device};
+    *b = (bench){.device = device, .n = n};
     SUPPORT_OK(glint_model_open(support_data(path, model), &b->model, &err), &err);
     support_random r = support_seed(11);
-    int n = glint_model_vocabulary(b->model);
+    int words = glint_model_vocabulary(b->model);
     for (int q = 0; q < SEQUENCES; q++)
-        for (int i = 0; i < TOKENS; i++) b->ids[q][i] = support_below(&r, n);
+        for (int i = 0; i < TOKENS; i++) b->ids[q][i] = support_below(&r, words);
     glint_session *s = open_session(b, TOKENS, 1);
     const float *logits;
-    feed(s, 0, b->ids[0], TOKENS);
+    feed(s, 0, b->ids[0], b->n);
     SUPPORT_OK(glint_session_logits(s, 0, &logits, &err), &err);
-    b->bytes = (size_t)n * sizeof(float);
+    b->bytes = (size_t)words * sizeof(float);
     b->want = malloc(b->bytes);
     memcpy(b->want, logits, b->bytes);
     glint_session_close(&s);
 }
 
+static void keeps_bits(const char *model, const char *device, int n, bool thorough) {
+    bench b;
+    open_bench(&b, model, device, n);
+    b.thorough = thorough;
+    one_at_a_time(&b);
+    in_chunks(&b);
+    beside_others(&b);
+    cut_and_forked(&b);
+    free(b.want);
+    glint_model_close(&b.model);
+}
+
 static void test_bits(void) {
-    for (int d = 0; d < DEVICES; d++)
-        for (int m = 0; m < MODELS; m++) {
-            bench b;
-            open_bench(&b, models[m], devices[d]);
-            one_at_a_time(&b);
-            in_chunks(&b);
-            beside_others(&b);
-            cut_and_forked(&b);
-            free(b.want);
-            glint_model_close(&b.model);
-        }
+    for (int m = 0; m < MODELS; m++) {
+        keeps_bits(models[m], "cpu:ref", TOKENS, true);
+        keeps_bits(models[m], "cpu", TOKENS, true);
+    }
+}
+
+/* Software renderers are slow: fewer tokens and one model there, all models where GLINT_TEST_ALL is set. */
+static void test_bits_gles(void) {
+    glint_device_info list[4];
+    bool all = getenv("GLINT_TEST_ALL") != NULL;
+    int n = support_gles(list, 4);
+    for (int d = 0; d < n; d++) {
+        bool fast = !list[d].software;
+        for (int m = 0; m < (all || fast ? MODELS : 1); m++)
+            keeps_bits(models[m], list[d].name, fast ? TOKENS : 110, fast);
+    }
 }
 
 /* ---- Refusals ---- */
@@ -141,7 +161,7 @@ static void test_refusals(void) {
     bench b;
     glint_error err;
     const float *logits;
-    open_bench(&b, models[0], "cpu");
+    open_bench(&b, models[0], "cpu", TOKENS);
     glint_session *s = open_session(&b, 32, 2);
     CU_ASSERT_EQUAL(glint_session_logits(s, 0, &logits, &err), GLINT_USAGE);
     glint_row bad = {.token = glint_model_vocabulary(b.model)};
@@ -169,6 +189,7 @@ static void test_refusals(void) {
 }
 
 int main(void) {
-    const support_case cases[] = {{"same bits however fed", test_bits}, {"refusals", test_refusals}};
+    const support_case cases[] = {
+        {"same bits however fed", test_bits}, {"and on gles", test_bits_gles}, {"refusals", test_refusals}};
     return support_main("session", cases, sizeof cases / sizeof *cases);
 }

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
 static int skipped;
@@ -41,6 +42,22 @@ const char *support_shared(char *buffer, const char *name) {
 const char *support_any(char *buffer, const char *name) {
     struct stat st;
     return stat(support_data(buffer, name), &st) == 0 ? buffer : support_shared(buffer, name);
+}
+
+bool support_wanted(const char *name) {
+    char path[1024];
+    struct stat st;
+    return getenv("GLINT_TEST_ALL") || stat(support_data(path, name), &st) == 0;
+}
+
+int support_gles(glint_device_info *out, int room) {
+    glint_device_info all[16];
+    int n = 0, count = 0;
+    if (glint_devices(all, 16, &n, NULL)) n = 0;
+    for (int i = 0; i < n && i < 16 && count < room; i++)
+        if (!strncmp(all[i].name, "gles:", 5)) out[count++] = all[i];
+    if (!count) support_skip("no device of OpenGL ES 3.1");
+    return count;
 }
 
 static uint64_t seed_base(void) {

@@ -36,6 +36,13 @@ const char *support_shared(char *buffer, const char *name);
 /* tests/data/NAME where it is committed, else as support_shared. */
 const char *support_any(char *buffer, const char *name);
 
+/* Is the model or file one that is always tested? Those under tests/data are; all others where GLINT_TEST_ALL is set.
+ */
+bool support_wanted(const char *name);
+
+/* Devices of OpenGL ES, at most `room`; a counted skip where there is none. */
+int support_gles(glint_device_info *out, int room);
+
 /* A repeatable stream of numbers (splitmix64): GLINT_TEST_SEED from the environment, or 1. Printed on failure. */
 typedef struct support_random {
     uint64_t state;
