@@ -237,8 +237,11 @@ uint32_t gles_spare_floats(const backend_compile_request *r) {
     uint32_t most = 2 * ARGMAX_PARTS * (uint32_t)(r->max_rows > r->max_outputs ? r->max_rows : r->max_outputs);
     for (int i = 0; i < r->n_ops; i++) {
         const tape_op *op = &r->tape->ops[r->first_op + i];
-        uint32_t n = 1 + GLES_MOST_PIECES * (uint32_t)op->p.heads * (uint32_t)(op->p.head_dim + 2);
-        if (op->kind == TAPE_ATTEND && r->max_rows == 1 && n > most) most = n;
+        if (op->kind != TAPE_ATTEND || r->max_rows != 1) continue;
+        int slots = r->max_slots[r->tape->caches[op->p.cache].group];
+        uint32_t pieces = gles_cache_pieces((uint32_t)slots * TAPE_PAGE, 1);
+        uint32_t n = 1 + pieces * (uint32_t)op->p.heads * (uint32_t)(op->p.head_dim + 2);
+        if (n > most) most = n;
     }
     return most;
 }

@@ -1,0 +1,142 @@
+/* Whole models on GPUs in other ways than usual: everything in storage blocks of 64 KiB; fused groups and single ops.
+ */
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "glint.h"
+#include "tests/support/support.h"
+
+enum { DEVICES = 4, PROMPT = 40, NEW = 24 };
+
+static const struct {
+    const char *model, *reference; /* reference: with a prompt that the model knows how to go on from */
+} models[] = {
+    {"gemma3-shakespeare-Q4_K_M.gguf", "gguf/gemma3-shakespeare-Q4_K_M.reference.json"},
+    {"gguf/llama-shakespeare-Q4_K_M.gguf", "gguf/llama-shakespeare-Q4_K_M.reference.json"},
+    {"models/qwen2-shakespeare", "models/qwen2-shakespeare/reference.json"},
+    {"gguf/qwen3-shakespeare-Q5_K_M.gguf", "gguf/qwen3-shakespeare-Q5_K_M.reference.json"},
+};
+
+/* ---- Opening and feeding ---- */
+
+static glint_model *open_model(const char *name) {
+    char path[1024];
+    glint_error err;
+    glint_model *m = NULL;
+    SUPPORT_OK(glint_model_open(support_data(path, name), &m, &err), &err);
+    return m;
+}
+
+static glint_session *open_session(glint_model *m, const char *device, glint_precision precision, int batch) {
+    glint_error err;
+    glint_session *s = NULL;
+    glint_session_options o = {.device = device, .precision = precision, .context = 128, .batch = batch};
+    SUPPORT_OK(glint_session_open(m, &o, &s, &err), &err);
+    return s;
+}
+
+static void draw_prompt(const glint_model *m, int32_t ids[PROMPT]) {
+    support_random r = support_seed(5);
+    for (int i = 0; i < PROMPT; i++) ids[i] = support_below(&r, glint_model_vocabulary(m));
+}
+
+/* ---- Small storage blocks ---- */
+
+/* Logits after a prompt in chunks and one more token. */
+static void last_logits(glint_model *m, const char *device, float *out) {
+    int32_t ids[PROMPT];
+    const float *logits;
+    glint_error err;
+    glint_session *s = open_session(m, device, GLINT_EXACT, 4);
+    draw_prompt(m, ids);
+    SUPPORT_OK(glint_session_feed(s, 0, ids, PROMPT, &err), &err);
+    SUPPORT_OK(glint_session_feed(s, 0, ids, 1, &err), &err);
+    SUPPORT_OK(glint_session_logits(s, 0, &logits, &err), &err);
+    memcpy(out, logits, (size_t)glint_model_vocabulary(m) * sizeof *out);
+    glint_session_close(&s);
+}
+
+static void test_small_blocks(void) {
+    glint_device_info list[DEVICES];
+    int n = support_gles(list, DEVICES);
+    glint_model *m = open_model("gguf/llama-shakespeare-Q4_K_M.gguf");
+    size_t words = (size_t)glint_model_vocabulary(m);
+    float *want = malloc(words * sizeof *want), *got = malloc(words * sizeof *got);
+    CU_ASSERT_FATAL(want && got);
+    last_logits(m, "cpu:ref", want);
+    setenv("GLINT_GLES_LIMITS", "block=65536", 1);
+    for (int d = 0; d < n; d++) {
+        last_logits(m, list[d].name, got);
+        double nmse = support_nmse(got, want, words);
+        printf("\n    %s: NMSE %.2g", list[d].name, nmse);
+        CU_ASSERT(nmse <= 1e-9);
+    }
+    unsetenv("GLINT_GLES_LIMITS");
+    free(want);
+    free(got);
+    glint_model_close(&m);
+}
+
+/* ---- Fused or not ---- */
+
+static bool keep(const glint_generated *g, void *user) {
+    ((int32_t *)user)[g->index] = g->id;
+    return true;
+}
+
+static int read_prompt(const char *reference, int32_t ids[PROMPT]) {
+    char path[1024];
+    json_t *r = json_load_file(support_data(path, reference), 0, NULL);
+    json_t *prompt = json_object_get(json_array_get(json_object_get(r, "prompts"), 0), "ids");
+    int n = (int)json_array_size(prompt) < PROMPT ? (int)json_array_size(prompt) : PROMPT;
+    for (int i = 0; i < n; i++) ids[i] = (int32_t)json_integer_value(json_array_get(prompt, (size_t)i));
+    json_decref(r);
+    CU_ASSERT_FATAL(n > 0);
+    return n;
+}
+
+static void greedy(glint_model *m, const char *reference, const char *device, glint_precision precision,
+                   int32_t out[NEW]) {
+    int32_t ids[PROMPT];
+    glint_error err;
+    glint_session *s = open_session(m, device, precision, 0);
+    glint_generate_options o = {.prompt = ids,
+                                .n_prompt = (size_t)read_prompt(reference, ids),
+                                .n = NEW,
+                                .ignore_end = true,
+                                .token = keep,
+                                .user = out};
+    SUPPORT_OK(glint_generate(s, NULL, &o, NULL, &err), &err);
+    glint_session_close(&s);
+}
+
+static void expect_text(glint_model *m, int model, const char *device, const char *fuse, const int32_t want[NEW]) {
+    int32_t got[NEW] = {0};
+    setenv("GLINT_GLES_FUSE", fuse, 1);
+    greedy(m, models[model].reference, device, GLINT_FAST, got);
+    unsetenv("GLINT_GLES_FUSE");
+    bool same = !memcmp(got, want, sizeof got);
+    if (!same) printf("\n    %s, %s, GLINT_GLES_FUSE=%s: another text", models[model].model, device, fuse);
+    CU_ASSERT(same);
+}
+
+static void test_fused(void) {
+    glint_device_info list[DEVICES];
+    int n = support_gles(list, DEVICES);
+    for (int i = 0; i < (int)(sizeof models / sizeof *models) && n; i++) {
+        glint_model *m = open_model(models[i].model);
+        int32_t want[NEW] = {0};
+        greedy(m, models[i].reference, "cpu:ref", GLINT_EXACT, want);
+        for (int d = 0; d < n; d++) {
+            expect_text(m, i, list[d].name, "1", want);
+            expect_text(m, i, list[d].name, "0", want);
+        }
+        glint_model_close(&m);
+    }
+}
+
+int main(void) {
+    const support_case cases[] = {{"storage blocks of 64 KiB", test_small_blocks}, {"fused or op by op", test_fused}};
+    return support_main("gles models", cases, sizeof cases / sizeof *cases);
+}
