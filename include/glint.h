@@ -303,6 +303,70 @@ typedef struct glint_value_stats { /* over every element of the value, all rows 
 glint_status glint_trace(glint_session *session, const glint_trace_options *options,
                          void (*stats)(const glint_value_stats *value, void *user), void *user, glint_error *err);
 
+/* ---- Checking ----------------------------------------------------------------------------------------------- */
+
+/* One value of one step, of the side under test beside the reference. Pointers live while the callback runs. */
+typedef struct glint_comparison {
+    const char *value; /* "layers.3.attn.q"; of a cache write: "layers.3.attn.cache" */
+    const char *op;    /* kind of the op that makes it: "matmul" */
+    const char *group; /* the ops that ran as one piece, "norm+matmul"; the same as `op` where it ran alone */
+    const char *device;
+    int layer;           /* -1: of none */
+    int step;            /* 0: the prompt; k: the k-th decode step */
+    int rows, width;     /* compared */
+    int first_row;       /* the prompt's position of the first of them */
+    double nmse, cosine; /* sum((a - b)^2) / sum(b^2) and the cosine of the angle, over the whole tensor, in float64 */
+    double largest;      /* absolute error */
+    int row, index;      /* where that is */
+    float there, reference; /* both numbers at that place */
+    uint64_t ulp;           /* largest distance in units of the last place */
+    int ulp_row, ulp_index;
+    size_t sign_flips, nan, inf; /* of the side under test; sign flips where both exceed their bounds */
+    size_t unwritten;            /* elements that still hold the pattern they were poisoned with */
+    double share;                /* largest error as a share of its bound: 1 is the limit */
+    bool differs_from_itself;    /* the same group on the same inputs gave other bits the second time */
+    bool pass;
+    const char *kind;   /* of a failure: what kind of fault, one of the words of docs/diagnose.md; "": not named */
+    const char *reason; /* one line: what fits, how well, and the runner-up; "" where there is none */
+} glint_comparison;
+
+typedef struct glint_verdict {
+    int compared, failed;
+    char line[512]; /* one line for people: what was compared, what failed first, of which kind */
+} glint_verdict;
+
+typedef struct glint_check_options { /* zeros are the defaults */
+    const char *device;              /* under test; NULL: "cpu" */
+    const char *against; /* NULL: "cpu:ref"; another device, or the path of a trace or of a Hugging Face reference */
+    glint_precision precision;
+    int threads;
+    const int32_t *prompt; /* NULL with a file: its own prompts */
+    size_t n_prompt;
+    int n;             /* decode steps after the prompt, on the reference's tokens */
+    int batch;         /* rows of a prefill chunk; 0: 512 */
+    bool free_run;     /* both sides run on by themselves, judged by the bounds for a whole model; else every group gets
+                          the reference's inputs */
+    bool unfused;      /* op by op */
+    const int *layers; /* only values of these layers, and of none; NULL: all */
+    int n_layers;
+    void (*compared)(const glint_comparison *value, void *user); /* in the tape's order; NULL: not wanted */
+    void *user;
+} glint_check_options;
+
+/* GLINT_MISMATCH when something failed; then the verdict is filled too. */
+glint_status glint_check(glint_model *model, const glint_check_options *options, glint_verdict *verdict,
+                         glint_error *err);
+
+typedef struct glint_diff_options {
+    const char *tested, *reference; /* traces or Hugging Face references, of the same prompts */
+    const glint_model *model;       /* not NULL: causes are tried on its weights (docs/diagnose.md) */
+    void (*compared)(const glint_comparison *value, void *user);
+    void *user;
+} glint_diff_options;
+
+/* Values that both files have, in the order in which a model computes them. GLINT_MISMATCH as above. */
+glint_status glint_diff(const glint_diff_options *options, glint_verdict *verdict, glint_error *err);
+
 #ifdef __cplusplus
 }
 #endif
