@@ -6,7 +6,7 @@
 #define CORE_INSTRUMENTS_DIAGNOSE_H
 
 #include "core/instruments/rig.h"
-#include "include/glint.h"
+#include "glint.h"
 
 typedef struct diagnose_finding {
     const char *kind; /* a constant word of docs/diagnose.md: "weight offset", "transpose", ...; "": none fits */

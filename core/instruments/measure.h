@@ -3,7 +3,7 @@
 #ifndef CORE_INSTRUMENTS_MEASURE_H
 #define CORE_INSTRUMENTS_MEASURE_H
 
-#include "include/glint.h"
+#include "glint.h"
 
 /* A quiet NaN with a payload that no arithmetic makes: what values are poisoned with before they are computed. */
 extern const uint32_t measure_poison_bits;

@@ -5,7 +5,7 @@
 #define CORE_INSTRUMENTS_REFERENCE_H
 
 #include "core/tape.h"
-#include "include/glint.h"
+#include "glint.h"
 
 typedef struct reference reference;
 
