@@ -1,11 +1,11 @@
 // Keys and values of one layer: [page][keys, values][64 positions][kv_heads * head_dim], float32 or pairs of float16.
-// step holds positions, sequences and page tables (see backends/gles/step.c).
+// cache_first is the layer's first number; step holds positions, sequences and page tables (see backends/gles/step.c).
 const uint PAGE = 64u;
 
 uint cache_row(uint sequence, uint position, uint which) { // first number of the row
     uint page = uint(step[pages + sequence * slots + position / PAGE % slots]);
     uint row = kv_heads * head_dim;
-    return ((page * 2u + which) * PAGE + position % PAGE) * row;
+    return cache_first + ((page * 2u + which) * PAGE + position % PAGE) * row;
 }
 
 #if CACHE_F32

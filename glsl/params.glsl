@@ -10,7 +10,7 @@ layout(std140, binding = 0) uniform Params {
     uint weight2, weight2_n, rows2, part_out2, bias2;
     uint norm, post, first_row;                              // vectors; first_row: of the slice in its matrix
     float eps, post_eps, scale;
-    uint sum_out, post_out, norm_out, window, slots, pages, page_words, rope, previous;
+    uint sum_out, post_out, norm_out, window, slots, pages, cache_first, rope, previous;
     uint extra0, extra1;
 };
 layout(std140, binding = 1) uniform Batch {

@@ -1,9 +1,20 @@
 // Sum and maximum over a work group of THREADS invocations (a power of two). Every invocation gets the result.
+// With subgroups of 32, of which a group has 32 at most, a sum of sums is one more subgroup's work.
+#if SUBGROUP == 32
+shared float reduce_buffer[32];
+#else
 shared float reduce_buffer[THREADS];
+#endif
 
 float group_sum(float v) {
     uint t = gl_LocalInvocationIndex;
-#if SUBGROUP
+#if SUBGROUP == 32
+    v = subgroupAdd(v);
+    barrier();
+    if (t % 32u == 0u) reduce_buffer[t / 32u] = v;
+    barrier();
+    return subgroupAdd(t % 32u < uint(THREADS) / 32u ? reduce_buffer[t % 32u] : 0.0);
+#elif SUBGROUP
     v = subgroupAdd(v);
     barrier();
     if (subgroupElect()) reduce_buffer[gl_SubgroupID] = v;
@@ -25,7 +36,13 @@ float group_sum(float v) {
 
 float group_max(float v) {
     uint t = gl_LocalInvocationIndex;
-#if SUBGROUP
+#if SUBGROUP == 32
+    v = subgroupMax(v);
+    barrier();
+    if (t % 32u == 0u) reduce_buffer[t / 32u] = v;
+    barrier();
+    return subgroupMax(reduce_buffer[t % (uint(THREADS) / 32u)]);
+#elif SUBGROUP
     v = subgroupMax(v);
     barrier();
     if (subgroupElect()) reduce_buffer[gl_SubgroupID] = v;

@@ -1,4 +1,4 @@
-/* Keys and values: a buffer a layer, pages in a row. */
+/* Keys and values: pages in a row, layer after layer, in as few buffers as storage blocks allow. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,14 +23,39 @@ static bool in_range(const backend_cache_request *r, int cache) {
     return false;
 }
 
-static glint_status open_layer(backend_device *d, backend_cache *c, int cache, glint_error *err) {
+static size_t layer_bytes(const backend_cache *c, int cache) {
     size_t bytes = page_bytes(c, cache) * (size_t)c->pages[c->tape->caches[cache].group];
-    if (bytes > (size_t)d->c.limits.block)
-        return base_fail(err, GLINT_DEVICE,
-                         "%s: the cache of a layer needs %zu bytes, a storage block holds %lld; "
-                         "ask for a shorter context",
-                         d->c.renderer, bytes, (long long)d->c.limits.block);
-    return gles_buffer_open(d, bytes, &c->layer[cache], err);
+    return (bytes + GLES_OFFSET - 1) / GLES_OFFSET * GLES_OFFSET;
+}
+
+/* Gives every layer of the range its place; the sizes of the buffers are in `bytes`. */
+static glint_status place_layers(backend_cache *c, const backend_cache_request *r, size_t *bytes, glint_error *err) {
+    size_t block = (size_t)c->device->c.limits.block;
+    for (int i = 0; i < r->tape->n_caches; i++) {
+        c->layer[i] = (gles_layer){.buffer = GLES_NONE};
+        if (!in_range(r, i)) continue;
+        size_t more = layer_bytes(c, i);
+        if (more > block)
+            return base_fail(err, GLINT_DEVICE,
+                             "%s: the cache of a layer needs %zu bytes, a storage block holds %zu; "
+                             "ask for a shorter context",
+                             c->device->c.renderer, more, block);
+        if (!c->n_buffers || bytes[c->n_buffers - 1] > block - more) bytes[c->n_buffers++] = 0;
+        c->layer[i] = (gles_layer){c->n_buffers - 1, bytes[c->n_buffers - 1]};
+        bytes[c->n_buffers - 1] += more;
+    }
+    return GLINT_OK;
+}
+
+static glint_status open_layers(backend_cache *c, const backend_cache_request *r, glint_error *err) {
+    size_t n = (size_t)r->tape->n_caches;
+    size_t *bytes = arena_array(&c->memory, n, sizeof *bytes);
+    c->layer = arena_array(&c->memory, n, sizeof *c->layer);
+    c->buffers = arena_array(&c->memory, n, sizeof *c->buffers);
+    if (!bytes || !c->layer || !c->buffers) return base_fail(err, GLINT_INTERNAL, "out of memory for a cache");
+    glint_status s = place_layers(c, r, bytes, err);
+    for (int i = 0; i < c->n_buffers && !s; i++) s = gles_buffer_open(c->device, bytes[i], &c->buffers[i], err);
+    return s;
 }
 
 glint_status gles_cache_open(backend_device *d, const backend_cache_request *r, backend_cache **out, glint_error *err) {
@@ -40,10 +65,7 @@ glint_status gles_cache_open(backend_device *d, const backend_cache_request *r, 
     if (!c) return base_fail(err, GLINT_INTERNAL, "out of memory for a cache");
     *c = (backend_cache){.device = d, .tape = r->tape, .f32 = r->f32};
     memcpy(c->pages, r->pages, sizeof c->pages);
-    c->layer = arena_array(&c->memory, (size_t)r->tape->n_caches, sizeof *c->layer);
-    if (!c->layer) s = base_fail(err, GLINT_INTERNAL, "out of memory for a cache");
-    for (int i = 0; i < r->tape->n_caches && !s; i++)
-        if (in_range(r, i)) s = open_layer(d, c, i, err);
+    s = open_layers(c, r, err);
     if (s)
         gles_cache_close(d, c);
     else
@@ -53,9 +75,17 @@ glint_status gles_cache_open(backend_device *d, const backend_cache_request *r, 
 
 void gles_cache_close(backend_device *d, backend_cache *c) {
     if (!c) return;
-    for (int i = 0; c->layer && i < c->tape->n_caches; i++) gles_buffer_close(d, &c->layer[i]);
+    for (int i = 0; c->buffers && i < c->n_buffers; i++) gles_buffer_close(d, &c->buffers[i]);
     arena_free(&c->memory);
     free(c);
+}
+
+GLuint gles_cache_buffer(const backend_cache *c, int cache) {
+    return c->buffers[c->layer[cache].buffer].id;
+}
+
+uint32_t gles_cache_first(const backend_cache *c, int cache) {
+    return (uint32_t)(c->layer[cache].offset / (c->f32 ? sizeof(float) : sizeof(uint16_t)));
 }
 
 glint_status gles_cache_copy_page(backend_cache *c, int group, int from, int to, glint_error *err) {
@@ -64,12 +94,12 @@ glint_status gles_cache_copy_page(backend_cache *c, int group, int from, int to,
     if (s) return s;
     gl->MemoryBarrier(GL_BUFFER_UPDATE_BARRIER_BIT);
     for (int i = 0; i < c->tape->n_caches; i++) {
-        if (c->tape->caches[i].group != group || !c->layer[i].id) continue;
-        size_t bytes = page_bytes(c, i);
-        gl->BindBuffer(GL_COPY_READ_BUFFER, c->layer[i].id);
-        gl->BindBuffer(GL_COPY_WRITE_BUFFER, c->layer[i].id);
-        gl->CopyBufferSubData(GL_COPY_READ_BUFFER, GL_COPY_WRITE_BUFFER, (GLintptr)((size_t)from * bytes),
-                              (GLintptr)((size_t)to * bytes), (GLsizeiptr)bytes);
+        if (c->tape->caches[i].group != group || c->layer[i].buffer == GLES_NONE) continue;
+        size_t bytes = page_bytes(c, i), first = c->layer[i].offset;
+        gl->BindBuffer(GL_COPY_READ_BUFFER, gles_cache_buffer(c, i));
+        gl->BindBuffer(GL_COPY_WRITE_BUFFER, gles_cache_buffer(c, i));
+        gl->CopyBufferSubData(GL_COPY_READ_BUFFER, GL_COPY_WRITE_BUFFER, (GLintptr)(first + (size_t)from * bytes),
+                              (GLintptr)(first + (size_t)to * bytes), (GLsizeiptr)bytes);
     }
     return gles_check(&c->device->c, "copying a page", err);
 }
@@ -97,15 +127,17 @@ static glint_status each_layer(backend_cache *c, int group, int page, float *out
     glint_status s = gles_context_use(&c->device->c, err);
     size_t at = 0;
     for (int i = 0; i < c->tape->n_caches && !s; i++) {
-        if (c->tape->caches[i].group != group || !c->layer[i].id) continue;
+        if (c->tape->caches[i].group != group || c->layer[i].buffer == GLES_NONE) continue;
+        const gles_buffer *buffer = &c->buffers[c->layer[i].buffer];
+        size_t first = c->layer[i].offset + (size_t)page * page_bytes(c, i);
         size_t bytes = page_bytes(c, i), n = bytes / (c->f32 ? sizeof(float) : sizeof(uint16_t));
         void *raw = malloc(bytes);
         if (!raw) return base_fail(err, GLINT_INTERNAL, "out of memory for a page");
         if (in) {
             from_float(c, in + at, raw, n);
-            s = gles_write(c->device, &c->layer[i], (size_t)page * bytes, bytes, raw, err);
+            s = gles_write(c->device, buffer, first, bytes, raw, err);
         } else {
-            s = gles_read(c->device, &c->layer[i], (size_t)page * bytes, bytes, raw, err);
+            s = gles_read(c->device, buffer, first, bytes, raw, err);
             if (!s) to_float(c, raw, out + at, n);
         }
         free(raw);

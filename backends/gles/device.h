@@ -116,7 +116,7 @@ typedef struct gles_params {
     gles_part part[GLES_PARTS];
     uint32_t norm, post, first_row;
     float eps, post_eps, scale;
-    uint32_t sum_out, post_out, norm_out, window, slots, pages, page_words, rope, previous;
+    uint32_t sum_out, post_out, norm_out, window, slots, pages, cache_first, rope, previous;
     uint32_t extra[2], padding[2];
 } gles_params;
 _Static_assert(sizeof(gles_params) % 16 == 0, "uniform blocks are multiples of 16 bytes");
@@ -125,18 +125,28 @@ typedef struct gles_batch {
     uint32_t n_rows, n_outputs, outputs_only, padding;
 } gles_batch;
 
-/* ---- Caches (cache.c): a buffer a layer, [page][keys, values][64][kv_heads * head_dim] ---- */
+/* ---- Caches (cache.c): layers one after the other in buffers as large as a storage block may be ---- */
+
+/* [page][keys, values][64][kv_heads * head_dim] */
+typedef struct gles_layer {
+    int buffer;    /* GLES_NONE: outside the range */
+    size_t offset; /* bytes */
+} gles_layer;
 
 struct backend_cache {
     backend_device *device;
     const tape *tape;
     bool f32;
     int pages[TAPE_MAX_GROUPS];
-    gles_buffer *layer; /* by tape cache; id 0 outside the range */
+    gles_layer *layer; /* by tape cache */
+    gles_buffer *buffers;
+    int n_buffers;
     arena memory;
 };
 
 size_t gles_cache_row_bytes(const backend_cache *c, int cache); /* of one position: keys or values */
+GLuint gles_cache_buffer(const backend_cache *c, int cache);    /* that the layer lies in */
+uint32_t gles_cache_first(const backend_cache *c, int cache);   /* the layer's first number in it */
 
 /* ---- Programs (program.c, record.c, step.c) ---- */
 

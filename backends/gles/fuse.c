@@ -230,7 +230,7 @@ static glint_status record_attention(backend_program *p, int i, glint_error *err
                                    {"GROUP", NULL, group},
                                    {"THREADS", NULL, threads},
                                    {"BLOCK", NULL, threads >= 512 ? 256 : TAPE_PAGE}};
-    gles_command c = {.storage = {cache->layer[attend->p.cache].id, GLES_STEP_BUFFER, p->device->vectors.id},
+    gles_command c = {.storage = {gles_cache_buffer(cache, attend->p.cache), GLES_STEP_BUFFER, p->device->vectors.id},
                       .fixed = q.heads / (uint32_t)group,
                       .units = q.heads / (uint32_t)group,
                       .pieces = GLES_PIECES_TIMES,

@@ -155,6 +155,7 @@ void gles_cache_params(const backend_program *p, const tape_op *op, gles_params 
     int group = p->request.tape->caches[op->p.cache].group;
     q->slots = (uint32_t)p->request.max_slots[group];
     q->pages = p->at.pages[group];
+    q->cache_first = gles_cache_first(p->request.cache, op->p.cache);
     q->extra[0] = p->at.position;
     q->extra[1] = p->at.sequence;
 }
@@ -165,7 +166,7 @@ static glint_status record_cache_write(backend_program *p, const tape_op *op, gl
     gles_params q = params_of(p, op);
     gles_cache_params(p, op, &q);
     gles_command c = per_number(p, op, q.kv_heads * q.head_dim);
-    c.storage[0] = cache->layer[op->p.cache].id;
+    c.storage[0] = gles_cache_buffer(cache, op->p.cache);
     c.storage[1] = GLES_STEP_BUFFER;
     return gles_add_command(p, "cache_write.comp", defines, GLES_COUNT(defines), c, &q, err);
 }
@@ -208,7 +209,7 @@ static const attend_tile *choose_attend_tile(const backend_device *d, int head_d
 static glint_status record_attend(backend_program *p, const tape_op *op, glint_error *err) {
     const backend_cache *cache = p->request.cache;
     const attend_tile *t = is_tiled(p, p->request.max_rows) ? choose_attend_tile(p->device, op->p.head_dim) : NULL;
-    GLuint layer = cache->layer[op->p.cache].id;
+    GLuint layer = gles_cache_buffer(cache, op->p.cache);
     gles_define defines[5] = {{"CACHE_F32", NULL, cache->f32}, {"HEAD_DIM", NULL, op->p.head_dim}};
     gles_params q = params_of(p, op);
     gles_cache_params(p, op, &q);

@@ -1,0 +1,271 @@
+// Matrix-vector products of one row x: up to three matrices (q, k, v), of any layouts, or a gated pair.
+//
+// x lies in shared memory as eight planes of vec4 (quad i of block k at i * blocks + k), so that neighbouring invocations,
+// which take neighbouring blocks of 32 weights, read neighbouring words of both. An invocation multiplies one block of a
+// job of P.each rows; a row's sums are then added by 32 lanes. The weights of a job are on their way while the one
+// before it is added up; those of a phase's first job are sent for before the barrier in front of the phase, which is
+// when nothing but weights is known.
+//
+// How x is made: PLAIN: in0.  NORM: norm(in0).  ADD_NORM: h = in0 + in1, norm(h).  POST_ADD_NORM: h = in0 +
+// post_norm(in1), norm(h).  JOIN: the pieces that attention left. Every work group does that for itself; the first one
+// writes h (sum_out) for the next residual add, and what else is observed (post_out, norm_out).
+shared vec4 xs[8 * X_BLOCKS];
+shared vec2 x_sums[X_BLOCKS]; // of the first and the second half of each block
+#include "any_block.glsl"
+
+struct job {
+    uint part, first; // rows from `first` on
+};
+
+job next;                 // the job whose weights are on their way
+block next0, next1;       // an invocation's block of it, of both matrices of a gated pair
+uint row_in_job, column;  // an invocation's place in a job
+vec4 norm_ahead[QUADS_EACH], post_ahead[QUADS_EACH];
+float best;
+uint best_at;
+
+vec4 vector_quad(uint base, uint c) { return vectors4[(base + c) / 4u]; }
+
+float vector_at(uint i) {
+    vec4 v = vectors4[i / 4u];
+    vec2 p = (i & 2u) == 0u ? v.xy : v.zw;
+    return (i & 1u) == 0u ? p.x : p.y;
+}
+
+// Numbers behind the end of a row are somebody else's: zeros in their place.
+vec4 cut(vec4 v, uint c) {
+    if (c + 3u < P.width) return v;
+    return vec4(c < P.width ? v.x : 0.0, c + 1u < P.width ? v.y : 0.0, c + 2u < P.width ? v.z : 0.0, 0.0);
+}
+
+vec4 quad_at(uint base, uint c) { return cut(a4[(base + c) / 4u], c); }
+
+void put_quad(uint base, uint c, vec4 v) {
+    if (c < P.width) a[base + c] = v.x;
+    if (c + 1u < P.width) a[base + c + 1u] = v.y;
+    if (c + 2u < P.width) a[base + c + 2u] = v.z;
+    if (c + 3u < P.width) a[base + c + 3u] = v.w;
+}
+
+uint place(uint quad) { return (quad & 7u) * P.blocks + (quad >> 3); }
+
+// ---- Sent for ahead ----
+
+void send_for(uint i) {
+    uint part = 0u;
+    if (P.gated == 0u)
+        for (; part + 1u < P.parts && i >= P.part[part].jobs; part++) i -= P.part[part].jobs;
+    next = job(part, i * P.each);
+    uint row = next.first + row_in_job;
+    if (row_in_job < P.each && row < P.part[part].rows) {
+        uint b = row * P.blocks + column;
+        next0 = block_load(P.part[part].weight, P.part[part].n, b, P.part[part].form);
+        if (P.gated != 0u) next1 = block_load(P.part[1].weight, P.part[1].n, b, P.part[1].form);
+    }
+}
+
+void product_ahead() {
+    uint t = gl_LocalInvocationIndex;
+    row_in_job = t / P.blocks;
+    column = t - row_in_job * P.blocks;
+    if (gl_WorkGroupID.x < P.jobs) send_for(gl_WorkGroupID.x);
+    if (P.norm != NONE)
+        for (uint e = 0u; e < uint(QUADS_EACH); e++) norm_ahead[e] = vector_quad(P.norm, 4u * min(t + e * T, 8u * P.blocks - 1u));
+    if (P.post != NONE)
+        for (uint e = 0u; e < uint(QUADS_EACH); e++) post_ahead[e] = vector_quad(P.post, 4u * min(t + e * T, 8u * P.blocks - 1u));
+}
+
+// ---- x ----
+
+void load_normed() {
+    uint t = gl_LocalInvocationIndex, quads = 8u * P.blocks;
+    bool writer = gl_WorkGroupID.x == 0u;
+    vec4 h[QUADS_EACH], o[QUADS_EACH]; // all loads at once, before the first sum needs any
+    for (uint e = 0u; e < uint(QUADS_EACH); e++) {
+        uint c = 4u * (t + e * T);
+        bool live = t + e * T < quads;
+        h[e] = live ? quad_at(P.in0, c) : vec4(0.0);
+        o[e] = live && P.make != NORM ? quad_at(P.in1, c) : vec4(0.0);
+    }
+    if (P.make == POST_ADD_NORM) {
+        float sum = 0.0;
+        for (uint e = 0u; e < uint(QUADS_EACH); e++) sum += dot(o[e], o[e]);
+        float r = 1.0 / sqrt(group_sum(sum) / float(P.width) + P.post_eps);
+        for (uint e = 0u; e < uint(QUADS_EACH); e++) {
+            uint c = 4u * (t + e * T);
+            o[e] = cut(o[e] * r * post_ahead[e], c);
+            if (writer && P.post_out != NONE && c < P.width) put_quad(P.post_out, c, o[e]);
+        }
+    }
+    float sum = 0.0;
+    for (uint e = 0u; e < uint(QUADS_EACH); e++) {
+        uint c = 4u * (t + e * T);
+        h[e] += o[e];
+        if (writer && P.sum_out != NONE && c < P.width) put_quad(P.sum_out, c, h[e]);
+        sum += dot(h[e], h[e]);
+    }
+    float r = 1.0 / sqrt(group_sum(sum) / float(P.width) + P.eps);
+    for (uint e = 0u; e < uint(QUADS_EACH); e++) {
+        uint i = t + e * T;
+        if (i < quads) {
+            vec4 v = cut(h[e] * r * norm_ahead[e], 4u * i);
+            xs[place(i)] = v;
+            if (writer && P.norm_out != NONE) put_quad(P.norm_out, 4u * i, v);
+        }
+    }
+}
+
+// Pieces of the cache that attention went through by itself: weights of each piece, then its results times those.
+void join_pieces(uint pieces) {
+    uint t = gl_LocalInvocationIndex, stats = P.pieces_at + P.heads * pieces * uint(HEAD_DIM);
+    for (uint h = t; h < P.heads; h += T) {
+        float top = -3.0e38, total = 0.0;
+        for (uint p = 0u; p < pieces; p++) top = max(top, a[stats + 2u * (h * pieces + p)]);
+        for (uint p = 0u; p < pieces; p++) {
+            uint at = stats + 2u * (h * pieces + p);
+            float w = exp(a[at] - top);
+            partial[h * pieces + p] = w;
+            total += w * a[at + 1u];
+        }
+        for (uint p = 0u; p < pieces; p++) partial[h * pieces + p] /= total;
+    }
+    barrier();
+    for (uint i = t; i < 8u * P.blocks; i += T) {
+        uint h = min(4u * i / uint(HEAD_DIM), P.heads - 1u), d = 4u * i - h * uint(HEAD_DIM);
+        vec4 sum = vec4(0.0);
+        for (uint p = 0u; p < pieces; p++)
+            sum += partial[h * pieces + p] * a4[(P.pieces_at + (h * pieces + p) * uint(HEAD_DIM) + d) / 4u];
+        sum = cut(sum, 4u * i);
+        xs[place(i)] = sum;
+        if (gl_WorkGroupID.x == 0u && P.norm_out != NONE) put_quad(P.norm_out, 4u * i, sum);
+    }
+}
+
+void make_x() {
+    uint t = gl_LocalInvocationIndex, pieces = P.make == JOIN ? cache_pieces() : 1u;
+    if (P.make == PLAIN || (P.make == JOIN && pieces == 1u))
+        for (uint i = t; i < 8u * P.blocks; i += T) xs[place(i)] = quad_at(P.in0, 4u * i);
+    else if (P.make == JOIN)
+        join_pieces(pieces);
+    else
+        load_normed();
+    barrier();
+    if (P.has_min != 0u) {
+        for (uint k = t; k < P.blocks; k += T) {
+            vec4 one = vec4(1.0);
+            x_sums[k] = vec2(dot(one, x_quad(0u, k) + x_quad(1u, k) + x_quad(2u, k) + x_quad(3u, k)),
+                             dot(one, x_quad(4u, k) + x_quad(5u, k) + x_quad(6u, k) + x_quad(7u, k)));
+        }
+        barrier();
+    }
+}
+
+// ---- Results ----
+
+// Sum of a row's partial results at `at`, by 32 lanes. Called by all invocations.
+float partial_sum(uint at, bool live) {
+    float s = 0.0;
+    if (live)
+        for (uint i = gl_LocalInvocationIndex % LANES; i < P.blocks; i += LANES) s += partial[at + i];
+    return lanes_sum(s);
+}
+
+void finish_job(job j) {
+    uint t = gl_LocalInvocationIndex;
+    for (uint i = 0u; i < P.each; i += T / LANES) {
+        uint row = i + t / LANES;
+        bool live = row < P.each && j.first + row < P.part[j.part].rows;
+        float s = partial_sum(row * P.blocks, live);
+        if (P.gated != 0u) {
+            float up = partial_sum(T + row * P.blocks, live);
+            s = act(s) * up;
+        }
+        if (live && t % LANES == 0u) { // (no `continue`: the lanes must meet again before the next sum)
+            uint at = j.first + row;
+            if (P.part[j.part].bias != NONE) s += vector_at(P.part[j.part].bias + at);
+            a[P.part[j.part].result + at] = s;
+            at += P.part[j.part].first;
+            if (s > best || (s == best && at < best_at)) {
+                best = s;
+                best_at = at;
+            }
+        }
+    }
+}
+
+// The best of a work group's rows. Only the first lane of each has seen any.
+void put_best() {
+    uint t = gl_LocalInvocationIndex;
+    barrier();
+    if (t % LANES == 0u) {
+        partial[t / LANES] = best;
+        partial[T + t / LANES] = uintBitsToFloat(best_at);
+    }
+    barrier();
+    if (t == 0u) {
+        for (uint i = 1u; i < T / LANES; i++) {
+            float v = partial[i];
+            uint at = floatBitsToUint(partial[T + i]);
+            if (v > best || (v == best && at < best_at)) {
+                best = v;
+                best_at = at;
+            }
+        }
+        a[P.best + 2u * gl_WorkGroupID.x] = best;
+        a[P.best + 2u * gl_WorkGroupID.x + 1u] = best_at == NONE ? 0.0 : float(best_at);
+    }
+}
+
+void product() {
+    uint t = gl_LocalInvocationIndex;
+    best = -3.4e38;
+    best_at = NONE;
+    if (gl_WorkGroupID.x < P.jobs) make_x();
+    for (uint i = gl_WorkGroupID.x; i < P.jobs; i += gl_NumWorkGroups.x) {
+        job j = next;
+        uint b = (j.first + row_in_job) * P.blocks + column;
+        float sum0 = 0.0, sum1 = 0.0;
+        if (row_in_job < P.each) {
+            sum0 = dot_block(next0, P.part[j.part].weight, P.part[j.part].n, b, P.part[j.part].form, column);
+            if (P.gated != 0u) sum1 = dot_block(next1, P.part[1].weight, P.part[1].n, b, P.part[1].form, column);
+        }
+        if (i + gl_NumWorkGroups.x < P.jobs) send_for(i + gl_NumWorkGroups.x);
+        barrier();
+        partial[t] = sum0;
+        partial[T + t] = sum1;
+        barrier();
+        finish_job(j);
+    }
+    if (P.best != NONE) put_best();
+}
+
+// The best of all work groups.
+void choose_best() {
+    uint t = gl_LocalInvocationIndex;
+    if (gl_WorkGroupID.x != 0u) return;
+    best = -3.4e38;
+    best_at = NONE;
+    for (uint i = t; i < P.jobs; i += T) {
+        float v = a[P.best + 2u * i];
+        uint at = uint(a[P.best + 2u * i + 1u]);
+        if (v > best || (v == best && at < best_at)) {
+            best = v;
+            best_at = at;
+        }
+    }
+    for (uint n = T / 2u; n > 0u; n /= 2u) {
+        barrier();
+        partial[t] = best;
+        partial[T + t] = uintBitsToFloat(best_at);
+        barrier();
+        if (t < n) {
+            float v = partial[t + n];
+            uint at = floatBitsToUint(partial[T + t + n]);
+            if (v > best || (v == best && at < best_at)) {
+                best = v;
+                best_at = at;
+            }
+        }
+    }
+    if (t == 0u) a[P.result] = grid_failed() ? -1.0 : best_at == NONE ? 0.0 : float(best_at);
+}
