@@ -4,13 +4,12 @@ layout(std140, binding = 0) uniform Params {
     uint in0, in0_stride, in1, in1_stride, out0, out_stride; // values: first float, floats from row to row
     uint width;                                              // numbers of a row
     uint heads, kv_heads, head_dim, dims;                    // dims: those that are rotated
-    uint parts, blocks, chunk;                               // matrices; blocks of a row; blocks of x held at a time
-    uint weight0, weight0_n, rows0, part_out0, bias0;        // matrix 0: first 16 bytes, blocks, rows, where its result
-    uint weight1, weight1_n, rows1, part_out1, bias1;        // goes; bias: float of the vectors, or NONE
-    uint weight2, weight2_n, rows2, part_out2, bias2;
-    uint norm, post, first_row;                              // vectors; first_row: of the slice in its matrix
-    float eps, post_eps, scale;
-    uint sum_out, post_out, norm_out, window, slots, pages, cache_first, rope, previous;
+    uint blocks, chunk;                                      // blocks of a row; blocks of x held at a time
+    uint weight0, weight0_n, rows0, part_out0, bias0;        // a matrix: first 16 bytes, blocks, rows, where its result
+                                                             // goes; bias: float of the vectors, or NONE
+    uint norm, first_row;                                    // a vector; first_row: of the slice in its matrix
+    float eps, scale;
+    uint window, slots, pages, cache_first, rope, previous;
     uint extra0, extra1;
 };
 layout(std140, binding = 1) uniform Batch {

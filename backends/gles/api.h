@@ -55,6 +55,7 @@
     X(PFNGLPROGRAMBINARYPROC, ProgramBinary)                                                                           \
     X(PFNGLDELETEPROGRAMPROC, DeleteProgram)                                                                           \
     X(PFNGLUSEPROGRAMPROC, UseProgram)                                                                                 \
+    X(PFNGLUNIFORM4UIPROC, Uniform4ui)                                                                                 \
     X(PFNGLGENBUFFERSPROC, GenBuffers)                                                                                 \
     X(PFNGLDELETEBUFFERSPROC, DeleteBuffers)                                                                           \
     X(PFNGLBINDBUFFERPROC, BindBuffer)                                                                                 \

@@ -45,7 +45,10 @@ struct backend_device {
     int threads;         /* of a work group: a power of two */
     int product_threads; /* the same for products with one row */
     int product_groups;  /* work groups of that size that run at a time */
-    int attend_threads;  /* of a work group that attends for one row: few of them run, so each is large */
+    int decode_threads;  /* of a work group of decode.comp: one a multiprocessor, as large as allowed */
+    int decode_groups;   /* the most that may run at a time */
+    gles_buffer grid;    /* where they meet: see glsl/grid.glsl */
+    uint32_t arrived;    /* arrivals there so far, modulo 2^32 */
     int upload_threads;  /* that re-code weights */
 };
 
@@ -106,17 +109,15 @@ typedef struct gles_part {
     uint32_t weight, n, rows, out, bias;
 } gles_part;
 
-enum { GLES_PARTS = 3 };
-
 typedef struct gles_params {
     uint32_t in0, in0_stride, in1, in1_stride, out0, out_stride;
     uint32_t width;
     uint32_t heads, kv_heads, head_dim, dims;
-    uint32_t parts, blocks, chunk;
-    gles_part part[GLES_PARTS];
-    uint32_t norm, post, first_row;
-    float eps, post_eps, scale;
-    uint32_t sum_out, post_out, norm_out, window, slots, pages, cache_first, rope, previous;
+    uint32_t blocks, chunk;
+    gles_part part;
+    uint32_t norm, first_row;
+    float eps, scale;
+    uint32_t window, slots, pages, cache_first, rope, previous;
     uint32_t extra[2], padding[2];
 } gles_params;
 _Static_assert(sizeof(gles_params) % 16 == 0, "uniform blocks are multiples of 16 bytes");
@@ -152,25 +153,19 @@ uint32_t gles_cache_first(const backend_cache *c, int cache);   /* the layer's f
 
 enum gles_rows { GLES_ROWS, GLES_OUTPUTS };
 
-/* How a dispatch depends on the length of the cache, which is cut into pieces when it is long (step.c). */
-enum gles_pieces {
-    GLES_PIECES_NO,
-    GLES_PIECES_TIMES, /* x is multiplied by the pieces */
-    GLES_PIECES_MERGE, /* only with more than one */
-};
-
 /* One dispatch. Its group counts: x = min(fixed + per_row * rows / row_divisor, limit), rounded up; y = rows / y_rows,
  * rounded up, or 1 where y_rows is 0. */
+enum { GLES_BINDINGS = 8 };
+
 typedef struct gles_command {
     GLuint program;
-    GLuint storage[5]; /* buffers of the bindings; 0: none */
-    uint32_t params;   /* byte offset of its parameters */
+    int phase; /* 0: none of decode.comp's; else its number + 1, and nothing below but storage counts */
+    GLuint storage[GLES_BINDINGS]; /* buffers of the bindings; 0: none */
+    uint32_t params;               /* byte offset of its parameters */
     uint32_t fixed, per_row, row_divisor;
     uint32_t y_rows;
     enum gles_rows rows;
-    enum gles_pieces pieces;
-    uint32_t window, units; /* with pieces: of the attention; work groups that a piece takes */
-    bool barrier;           /* everything before it must be visible */
+    bool barrier; /* everything before it must be visible */
 } gles_command;
 
 /* Stands for the step buffer among a command's storage: each step in flight has its own. */
@@ -183,6 +178,11 @@ typedef struct gles_changes {
     gles_buffer batch[2]; /* gles_batch for rows and for output rows */
     GLsync busy;          /* set when its step has been submitted */
 } gles_changes;
+
+/* What the program of a tape's phases is made for (phases.c). */
+typedef struct gles_phase_shape {
+    int threads, x_blocks, quads_each, head_dim, group, block, act;
+} gles_phase_shape;
 
 /* Words of the step buffer; see step.c. */
 typedef struct gles_step_layout {
@@ -203,6 +203,15 @@ struct backend_program {
     bool *writable;      /* by tape value: what gles_write_value may set */
     gles_command *commands;
     int n_commands, command_room;
+    bool fused;              /* groups of ops run in phases */
+    gles_phase_shape shape;  /* then: of their shader */
+    GLuint decode;           /* the shader */
+    bool meets;              /* as many phases a dispatch as there are; else one */
+    uint32_t groups_at_once; /* work groups of a dispatch */
+    int window;              /* phases that the shader sees at a time */
+    struct gles_phase *phases;
+    int n_phases, phase_room;
+    gles_buffer phase_buffer;
     gles_params *params; /* of each command while recording */
     int *first_command;  /* by group, and one behind the last */
     backend_group *groups;
@@ -236,10 +245,10 @@ glint_status gles_read_value(backend_program *p, backend_ticket ticket, tape_val
 glint_status gles_write_value(backend_program *p, tape_value v, int first_row, int n, const float *in,
                               glint_error *err);
 
-/* ---- Recording (record.c, fuse.c) ---- */
+/* ---- Recording (record.c, groups.c) ---- */
 
-/* Which ops run as one: group_of[i] for op i of the range, rising (fuse.c). */
-void gles_choose_groups(const backend_program *p, int *group_of);
+/* Which ops run as one: group_of[i] for op i of the range, rising. */
+void gles_choose_groups(backend_program *p, int *group_of);
 /* Commands of a group of n ops. */
 glint_status gles_record_group(backend_program *p, int first, int n, glint_error *err);
 #define GLES_COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
@@ -248,21 +257,13 @@ glint_status gles_record_op(backend_program *p, int op, glint_error *err);
 /* Appends a dispatch of a shader variant. SUBGROUP is added to the defines (at most 12), and THREADS where missing. */
 glint_status gles_add_command(backend_program *p, const char *shader, const gles_define *defines, int n,
                               gles_command command, const gles_params *params, glint_error *err);
+glint_status gles_append_command(backend_program *p, gles_command command, const gles_params *params,
+                                 glint_error *err); /* params NULL: none */
 gles_define gles_layout_define(backend_program *p, const backend_weight *w);
 /* One slice of a weight as a part of a matrix product: `out` and `bias` are those of the whole weight. */
 gles_part gles_part_of(const backend_weight *w, int slice, uint32_t out, uint32_t bias);
-/* A dispatch of matvec.comp over the parts in q, which lie like slice `slice` of `w`; `gate` is the op that joins two
- * of them, or NULL. q's width, in0 and part are given; `c` says rows and barrier. */
-glint_status gles_add_product(backend_program *p, gles_params q, const backend_weight *w, int slice, int prologue,
-                              const tape_op *gate, gles_command c, glint_error *err);
 /* What shaders need to find pages, positions and sequences. */
 void gles_cache_params(const backend_program *p, const tape_op *op, gles_params *q);
-/* Blocks of x that a work group of matvec.comp holds in shared memory beside its sums. */
-uint32_t gles_chunk(const backend_device *d, uint32_t blocks);
 /* The largest scratch that any op needs, in floats. */
 uint32_t gles_spare_floats(const backend_compile_request *r);
-/* Pieces of the cache for one row of `length` positions, each of which takes `units` work groups. */
-uint32_t gles_cache_pieces(uint32_t length, uint32_t units);
-enum { GLES_MOST_PIECES = 64 };
-
 #endif

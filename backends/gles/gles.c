@@ -7,7 +7,7 @@
 
 /* ---- Devices: "gles:0", "gles:1" ... hardware in the order of EGL; "gles:llvmpipe" for the software renderer ---- */
 
-enum { LARGEST_GROUP = 256, PRODUCT_GROUP = 512, ATTEND_GROUP = 1024, SOFTWARE_GROUPS = 64 };
+enum { LARGEST_GROUP = 256, PRODUCT_GROUP = 512, DECODE_GROUP = 1024, SOFTWARE_GROUPS = 64 };
 
 typedef struct found {
     gles_place place;
@@ -96,6 +96,7 @@ static glint_status measure_groups(backend_device *d, glint_error *err) {
     int most;
     glint_status s = gles_measure_resident(d, d->product_threads, &most, err);
     if (!s) d->product_groups = most > 1 ? most / 2 : 1;
+    if (!s) s = gles_measure_resident(d, d->decode_threads, &d->decode_groups, err);
     return s;
 }
 
@@ -112,8 +113,8 @@ static glint_status gles_open(const char *name, const backend_options *options, 
     d->upload_threads = gles_upload_threads();
     d->threads = group_size(d, LARGEST_GROUP);
     d->product_threads = d->c.software ? d->threads : group_size(d, PRODUCT_GROUP);
-    d->attend_threads = d->c.software ? d->threads : group_size(d, ATTEND_GROUP);
-    d->product_groups = SOFTWARE_GROUPS;
+    d->decode_threads = d->c.software ? d->threads : group_size(d, DECODE_GROUP);
+    d->product_groups = d->decode_groups = SOFTWARE_GROUPS;
     s = gles_programs_open(&d->c, &d->programs, err);
     if (!s) s = gles_memory_open(d, err);
     if (!s && !d->c.software) s = measure_groups(d, err);

@@ -252,6 +252,7 @@ glint_status gles_memory_open(backend_device *d, glint_error *err) {
 void gles_memory_close(backend_device *d) {
     for (int i = 0; i < d->n_arenas; i++) gles_buffer_close(d, &d->arena[i]);
     gles_buffer_close(d, &d->vectors);
+    gles_buffer_close(d, &d->grid);
     if (d->readback) d->c.gl.DeleteBuffers(1, &d->readback);
     staging_close(d);
 }

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backends/gles/device.h"
+#include "backends/gles/phases.h"
 
 enum { ROW_FLOATS = 32 /* rows of values are padded to blocks of the weights */ };
 
@@ -34,7 +34,8 @@ static glint_status place_values(backend_program *p, const int *group_of, glint_
     }
     p->spare = (uint32_t)(plan.total_bytes / sizeof(float));
     place_chosen(p);
-    size_t bytes = sizeof(float) * ((size_t)p->spare + gles_spare_floats(r));
+    uint32_t ops = gles_spare_floats(r), phases = p->fused ? gles_phases_spare(p) : 0;
+    size_t bytes = sizeof(float) * ((size_t)p->spare + (ops > phases ? ops : phases));
     if (bytes > (size_t)p->device->c.limits.block)
         return base_fail(err, GLINT_DEVICE,
                          "%s: a batch of %d rows needs %zu bytes of scratch, a storage block holds "
@@ -167,10 +168,12 @@ glint_status gles_compile(backend_device *d, const backend_compile_request *r, b
     int *group_of = arena_array(&p->memory, (size_t)r->n_ops, sizeof *group_of);
     s = group_of ? choose_kept(p, err) : no_memory(err);
     if (!s) gles_choose_groups(p, group_of);
+    if (!s && p->fused) s = gles_phases_open(p, err);
     if (!s) s = place_values(p, group_of, err);
     if (!s) s = lay_out_step(p, err);
     if (!s) s = record(p, group_of, err);
     if (!s) s = send_params(p, err);
+    if (!s) s = gles_phases_send(p, err);
     if (!s) s = poison(p, err);
     for (int i = 0; i < BACKEND_IN_FLIGHT && !s; i++)
         s = gles_slot_open(d, sizeof(float) * (size_t)r->max_rows, &p->chosen[i], err);
@@ -193,6 +196,7 @@ void gles_program_close(backend_program *p) {
     gles_context_use(&p->device->c, NULL);
     gles_buffer_close(p->device, &p->act);
     gles_buffer_close(p->device, &p->uniform);
+    gles_buffer_close(p->device, &p->phase_buffer);
     for (int i = 0; i < BACKEND_IN_FLIGHT; i++) close_changes(p->device, &p->changes[i]);
     for (int i = 0; i < BACKEND_IN_FLIGHT; i++) gles_slot_close(p->device, &p->chosen[i]);
     arena_free(&p->memory);

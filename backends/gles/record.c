@@ -6,8 +6,7 @@
 /* ---- A command being recorded ---- */
 
 static gles_params params_of(const backend_program *p, const tape_op *op) {
-    gles_params q = {
-        .norm = UINT32_MAX, .post = UINT32_MAX, .sum_out = UINT32_MAX, .post_out = UINT32_MAX, .norm_out = UINT32_MAX};
+    gles_params q = {.norm = UINT32_MAX};
     const tape *t = p->request.tape;
     if (op->in[0] >= 0) {
         q.in0 = p->offset[op->in[0]];
@@ -40,7 +39,11 @@ glint_status gles_add_command(backend_program *p, const char *shader, const gles
     }
     if (!sized) all[++n] = (gles_define){"THREADS", NULL, p->device->threads};
     glint_status s = gles_program_get(p->device->programs, shader, all, n + 1, &command.program, err);
-    if (s) return s;
+    return s ? s : gles_append_command(p, command, params, err);
+}
+
+glint_status gles_append_command(backend_program *p, gles_command command, const gles_params *params,
+                                 glint_error *err) {
     if (p->n_commands == p->command_room) {
         int room = p->command_room ? 2 * p->command_room : 64;
         gles_command *c = arena_array(&p->memory, (size_t)room, sizeof *c);
@@ -55,7 +58,7 @@ glint_status gles_add_command(backend_program *p, const char *shader, const gles
         p->command_room = room;
     }
     command.storage[3] = p->act.id;
-    p->params[p->n_commands] = *params;
+    if (params) p->params[p->n_commands] = *params;
     p->commands[p->n_commands++] = command;
     return GLINT_OK;
 }
@@ -113,7 +116,7 @@ static glint_status record_embed(backend_program *p, const tape_op *op, glint_er
         GLuint arena_id = p->device->arena[w->slices[i].arena].id;
         gles_command c = {
             .storage = {arena_id, arena_id, GLES_STEP_BUFFER}, .per_row = 1, .row_divisor = 1, .barrier = i == 0};
-        q.part[0] = gles_part_of(w, i, 0, UINT32_MAX);
+        q.part = gles_part_of(w, i, 0, UINT32_MAX);
         q.first_row = (uint32_t)w->slices[i].first;
         glint_status s = gles_add_command(p, "get_rows.comp", defines, GLES_COUNT(defines), c, &q, err);
         if (s) return s;
@@ -233,18 +236,9 @@ static glint_status record_select_rows(backend_program *p, const tape_op *op, gl
 
 enum { ARGMAX_PARTS = 64 };
 
-/* Partial results: of argmax, a pair a part; of attention, a head and piece each, and how many pieces there are. */
+/* Partial results of argmax, a pair a part. */
 uint32_t gles_spare_floats(const backend_compile_request *r) {
-    uint32_t most = 2 * ARGMAX_PARTS * (uint32_t)(r->max_rows > r->max_outputs ? r->max_rows : r->max_outputs);
-    for (int i = 0; i < r->n_ops; i++) {
-        const tape_op *op = &r->tape->ops[r->first_op + i];
-        if (op->kind != TAPE_ATTEND || r->max_rows != 1) continue;
-        int slots = r->max_slots[r->tape->caches[op->p.cache].group];
-        uint32_t pieces = gles_cache_pieces((uint32_t)slots * TAPE_PAGE, 1);
-        uint32_t n = 1 + pieces * (uint32_t)op->p.heads * (uint32_t)(op->p.head_dim + 2);
-        if (n > most) most = n;
-    }
-    return most;
+    return 2 * ARGMAX_PARTS * (uint32_t)(r->max_rows > r->max_outputs ? r->max_rows : r->max_outputs);
 }
 
 static glint_status record_argmax(backend_program *p, const tape_op *op, glint_error *err) {
@@ -265,9 +259,9 @@ static glint_status record_argmax(backend_program *p, const tape_op *op, glint_e
 
 /* ---- Matrix products ---- */
 
-/* Beside x lie two sums an invocation, and what adds them up over lanes and over the group. */
-uint32_t gles_chunk(const backend_device *d, uint32_t blocks) {
-    uint32_t room = ((uint32_t)d->c.limits.shared - 16 * (uint32_t)d->product_threads - 64) / 128;
+/* Blocks of x that a work group of matvec.comp holds in shared memory beside a sum an invocation. */
+static uint32_t chunk_of_x(const backend_device *d, uint32_t blocks) {
+    uint32_t room = ((uint32_t)d->c.limits.shared - 8 * (uint32_t)d->product_threads - 64) / 128;
     return blocks < room ? blocks : room;
 }
 
@@ -283,33 +277,8 @@ static uint32_t divide_up(uint32_t a, uint32_t b) {
 
 /* Shared memory for x in steps, so that few variants are compiled. */
 static int64_t quads_of_x(const backend_device *d, uint32_t chunk) {
-    uint32_t room = gles_chunk(d, UINT32_MAX), n = power_of_two(chunk);
+    uint32_t room = chunk_of_x(d, UINT32_MAX), n = power_of_two(chunk);
     return 8 * (int64_t)(n < room ? n : room);
-}
-
-glint_status gles_add_product(backend_program *p, gles_params q, const backend_weight *w, int slice, int prologue,
-                              const tape_op *gate, gles_command c, glint_error *err) {
-    const backend_device *d = p->device;
-    uint32_t threads = (uint32_t)d->product_threads;
-    q.blocks = gles_blocks((int)q.width);
-    q.chunk = gles_chunk(d, q.blocks);
-    bool quads = d->c.limits.blocks > 4, one_block = q.chunk == q.blocks && q.blocks <= threads;
-    const gles_define defines[] = {gles_layout_define(p, w),
-                                   {"THREADS", NULL, threads},
-                                   {"PROLOGUE", NULL, prologue},
-                                   {"GATE", NULL, gate != NULL},
-                                   {"ACT", NULL, gate ? (int64_t)gate->p.act : 0},
-                                   {"ONE_BLOCK", NULL, one_block},
-                                   {"ACT_QUADS", NULL, quads},
-                                   {"QUADS_EACH", NULL, prologue ? divide_up(8 * q.blocks, threads) : 0},
-                                   {"X_QUADS", NULL, quads_of_x(d, q.chunk)}};
-    uint32_t at_once = q.chunk < threads ? threads / q.chunk : 1, jobs = 0;
-    for (uint32_t i = 0; i < (gate ? 1 : q.parts); i++) jobs += divide_up(q.part[i].rows, at_once);
-    c.fixed = jobs < (uint32_t)d->product_groups ? jobs : (uint32_t)d->product_groups;
-    c.storage[0] = c.storage[1] = d->arena[w->slices[slice].arena].id;
-    c.storage[2] = d->vectors.id;
-    c.storage[4] = quads ? p->act.id : 0;
-    return gles_add_command(p, "matvec.comp", defines, GLES_COUNT(defines), c, &q, err);
 }
 
 /* Tiles of matmul.comp by what they need: rows of W x rows of x, and how many of each an invocation takes. */
@@ -349,7 +318,7 @@ static glint_status record_tiles(backend_program *p, const tape_op *op, gles_par
                                        {"EACH_ROWS", NULL, t->each_rows}, {"EACH_TOKENS", NULL, t->each_tokens},
                                        {"ACT_QUADS", NULL, quads}};
         GLuint arena_id = d->arena[w->slices[i].arena].id;
-        q.part[0] = gles_part_of(w, i, q.out0, bias ? (uint32_t)bias->vector : UINT32_MAX);
+        q.part = gles_part_of(w, i, q.out0, bias ? (uint32_t)bias->vector : UINT32_MAX);
         gles_command c = {.storage = {arena_id, arena_id, d->vectors.id, 0, quads ? p->act.id : 0},
                           .fixed = ((uint32_t)w->slices[i].rows + (uint32_t)t->rows - 1) / (uint32_t)t->rows,
                           .y_rows = (uint32_t)t->tokens,
@@ -362,11 +331,27 @@ static glint_status record_tiles(backend_program *p, const tape_op *op, gles_par
 }
 
 static glint_status record_rows(backend_program *p, const tape_op *op, gles_params q, glint_error *err) {
+    const backend_device *d = p->device;
     const backend_weight *w = weight(p, op, 0), *bias = weight(p, op, 1);
+    uint32_t threads = (uint32_t)d->product_threads;
+    bool quads = d->c.limits.blocks > 4;
+    q.chunk = chunk_of_x(d, q.blocks);
+    uint32_t at_once = q.chunk < threads ? threads / q.chunk : 1;
     for (int i = 0; i < w->n_slices; i++) {
-        q.part[0] = gles_part_of(w, i, q.out0, bias ? (uint32_t)bias->vector : UINT32_MAX);
-        gles_command c = {.y_rows = 1, .rows = rows_of(p, op), .barrier = i == 0 && !beside_last(p, op)};
-        glint_status s = gles_add_product(p, q, w, i, 0, NULL, c, err);
+        const gles_define defines[] = {gles_layout_define(p, w),
+                                       {"THREADS", NULL, threads},
+                                       {"ONE_BLOCK", NULL, q.chunk == q.blocks && q.blocks <= threads},
+                                       {"ACT_QUADS", NULL, quads},
+                                       {"X_QUADS", NULL, quads_of_x(d, q.chunk)}};
+        GLuint arena_id = d->arena[w->slices[i].arena].id;
+        q.part = gles_part_of(w, i, q.out0, bias ? (uint32_t)bias->vector : UINT32_MAX);
+        uint32_t jobs = divide_up(q.part.rows, at_once);
+        gles_command c = {.storage = {arena_id, arena_id, d->vectors.id, 0, quads ? p->act.id : 0},
+                          .fixed = jobs < (uint32_t)d->product_groups ? jobs : (uint32_t)d->product_groups,
+                          .y_rows = 1,
+                          .rows = rows_of(p, op),
+                          .barrier = i == 0 && !beside_last(p, op)};
+        glint_status s = gles_add_command(p, "matvec.comp", defines, GLES_COUNT(defines), c, &q, err);
         if (s) return s;
     }
     return GLINT_OK;
@@ -377,7 +362,6 @@ static glint_status record_matmul(backend_program *p, const tape_op *op, glint_e
     gles_params q = params_of(p, op);
     q.width = (uint32_t)w->cols;
     q.blocks = gles_blocks(w->cols);
-    q.parts = 1;
     int most_rows = rows_of(p, op) == GLES_OUTPUTS ? p->request.max_outputs : p->request.max_rows;
     return is_tiled(p, most_rows) ? record_tiles(p, op, q, most_rows, err) : record_rows(p, op, q, err);
 }

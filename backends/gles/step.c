@@ -2,7 +2,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "backends/gles/device.h"
+#include "backends/gles/phases.h"
 
 /* ---- What changes ---- */
 
@@ -45,44 +45,38 @@ static void send_batch(backend_program *p, const gles_changes *c, const backend_
 
 /* ---- Replaying ---- */
 
-/* Enough work groups to keep a large device busy, but no piece shorter than a few pages: joining costs a dispatch. */
-uint32_t gles_cache_pieces(uint32_t length, uint32_t units) {
-    enum { WANTED_GROUPS = 256, SHORTEST = 4 * TAPE_PAGE };
-    uint32_t most = WANTED_GROUPS / units, pieces = (length + SHORTEST - 1) / SHORTEST;
-    if (most > GLES_MOST_PIECES) most = GLES_MOST_PIECES;
-    if (pieces > most) pieces = most;
-    return pieces ? pieces : 1;
-}
-
-static uint32_t pieces_of(const gles_command *c, const backend_batch *b) {
-    uint32_t length = (uint32_t)b->position[0] + 1;
-    return gles_cache_pieces(c->window && c->window < length ? c->window : length, c->units);
-}
-
 static uint64_t divide_up(uint64_t a, uint64_t b) {
     return (a + b - 1) / b;
 }
 
-static GLuint groups_in_x(const backend_program *p, const gles_command *c, const backend_batch *b, uint32_t rows) {
+static GLuint groups_in_x(const backend_program *p, const gles_command *c, uint32_t rows) {
     uint64_t n = c->fixed, most = (uint64_t)p->device->c.limits.groups;
     if (c->per_row) n += divide_up((uint64_t)c->per_row * rows, c->row_divisor);
-    if (c->pieces == GLES_PIECES_TIMES) n *= pieces_of(c, b);
-    if (c->pieces == GLES_PIECES_MERGE && pieces_of(c, b) == 1) n = 0;
     return (GLuint)(n > most ? most : n);
 }
 
 /* What is bound already, so that a step makes few calls: most commands differ in one buffer from the one before. */
 typedef struct bindings {
-    GLuint program, storage[5], batch;
+    GLuint program, storage[GLES_BINDINGS], batch;
 } bindings;
+
+static void bind_storage(const backend_program *p, const GLuint storage[GLES_BINDINGS], const gles_changes *changes,
+                         bindings *now) {
+    const gles_gl *gl = &p->device->c.gl;
+    for (GLuint i = 0; i < GLES_BINDINGS; i++) {
+        GLuint id = storage[i] == GLES_STEP_BUFFER ? changes->words.id : storage[i];
+        if (id && now->storage[i] != id) gl->BindBufferBase(GL_SHADER_STORAGE_BUFFER, i, now->storage[i] = id);
+    }
+}
+
+static void use(const backend_program *p, GLuint program, bindings *now) {
+    if (now->program != program) p->device->c.gl.UseProgram(now->program = program);
+}
 
 static void bind(const backend_program *p, const gles_command *c, const gles_changes *changes, bindings *now) {
     const gles_gl *gl = &p->device->c.gl;
-    if (now->program != c->program) gl->UseProgram(now->program = c->program);
-    for (GLuint i = 0; i < 5; i++) {
-        GLuint id = c->storage[i] == GLES_STEP_BUFFER ? changes->words.id : c->storage[i];
-        if (id && now->storage[i] != id) gl->BindBufferBase(GL_SHADER_STORAGE_BUFFER, i, now->storage[i] = id);
-    }
+    use(p, c->program, now);
+    bind_storage(p, c->storage, changes, now);
     GLuint batch = changes->batch[c->rows == GLES_OUTPUTS].id;
     if (now->batch != batch) gl->BindBufferBase(GL_UNIFORM_BUFFER, 1, now->batch = batch);
     gl->BindBufferRange(GL_UNIFORM_BUFFER, 0, p->uniform.id, (GLintptr)c->params, sizeof(gles_params));
@@ -92,11 +86,49 @@ static void dispatch(const backend_program *p, const gles_command *c, const gles
                      const backend_batch *b, bindings *now) {
     const gles_gl *gl = &p->device->c.gl;
     uint32_t rows = (uint32_t)(c->rows == GLES_OUTPUTS ? b->n_outputs : b->n_rows);
-    GLuint x = groups_in_x(p, c, b, rows), y = c->y_rows ? (GLuint)divide_up(rows, c->y_rows) : 1;
+    GLuint x = groups_in_x(p, c, rows), y = c->y_rows ? (GLuint)divide_up(rows, c->y_rows) : 1;
     if (!x || !rows) return;
     if (c->barrier) gl->MemoryBarrier(GL_SHADER_STORAGE_BARRIER_BIT);
     bind(p, c, changes, now);
     gl->DispatchCompute(x, y, 1);
+}
+
+/* How many of the n commands from `c` on, phases all, run in one dispatch; their buffers go to `storage`. */
+static int phases_together(const backend_program *p, const gles_command *c, int n, GLuint storage[GLES_BINDINGS]) {
+    int count = 0;
+    for (; count < n && c[count].phase && (p->meets || !count); count++) {
+        if ((c[count].phase - 1) / p->window != (c[0].phase - 1) / p->window) break;
+        bool together = true;
+        for (int i = 0; i < GLES_BINDINGS; i++)
+            together &= !c[count].storage[i] || !storage[i] || c[count].storage[i] == storage[i];
+        if (!together) break;
+        for (int i = 0; i < GLES_BINDINGS; i++)
+            if (c[count].storage[i]) storage[i] = c[count].storage[i];
+    }
+    return count;
+}
+
+/* Phases from command `first` on, of at most n commands; returns how many it took. */
+static int run_phases(const backend_program *p, int first, int n, const gles_changes *changes, bindings *now) {
+    enum { PATIENCE = 1 << 22 /* looks at the counter: seconds */, SIZE = sizeof(gles_phase) };
+    backend_device *d = p->device;
+    const gles_gl *gl = &d->c.gl;
+    GLuint storage[GLES_BINDINGS] = {0};
+    int count = phases_together(p, &p->commands[first], n, storage), phase = p->commands[first].phase - 1;
+    storage[2] = d->vectors.id;
+    storage[4] = p->act.id;
+    storage[6] = GLES_STEP_BUFFER;
+    storage[7] = d->grid.id;
+    gl->MemoryBarrier(GL_SHADER_STORAGE_BARRIER_BIT);
+    use(p, p->decode, now);
+    bind_storage(p, storage, changes, now);
+    gl->BindBufferRange(GL_UNIFORM_BUFFER, 0, p->phase_buffer.id, (GLintptr)SIZE * (phase / p->window * p->window),
+                        (GLsizeiptr)SIZE * p->window);
+    GLuint local = (GLuint)(phase % p->window);
+    gl->Uniform4ui(0, local, local + (GLuint)count, d->arrived, PATIENCE);
+    gl->DispatchCompute(p->groups_at_once, 1, 1);
+    d->arrived += (uint32_t)(count - 1) * p->groups_at_once;
+    return count;
 }
 
 static bool holds_argmax(const backend_program *p, int first, int n) {
@@ -124,8 +156,10 @@ glint_status gles_run_groups(backend_program *p, const backend_batch *b, int fir
     p->device->c.gl.MemoryBarrier(GL_BUFFER_UPDATE_BARRIER_BIT | GL_SHADER_STORAGE_BARRIER_BIT |
                                   GL_UNIFORM_BARRIER_BIT);
     bindings now = {0};
-    for (int i = p->first_command[first]; i < p->first_command[first + n]; i++)
-        dispatch(p, &p->commands[i], changes, b, &now);
+    for (int i = p->first_command[first], end = p->first_command[first + n], taken; i < end; i += taken) {
+        taken = p->commands[i].phase ? run_phases(p, i, end - i, changes, &now) : 1;
+        if (!p->commands[i].phase) dispatch(p, &p->commands[i], changes, b, &now);
+    }
     if (holds_argmax(p, first, n)) keep_chosen(p, b);
     changes->busy = p->device->c.gl.FenceSync(GL_SYNC_GPU_COMMANDS_COMPLETE, 0);
     p->device->c.gl.Flush();
@@ -151,7 +185,10 @@ glint_status gles_read_value(backend_program *p, backend_ticket ticket, tape_val
     if (s || !n) return s;
     if (v == p->request.tape->argmax && ticket < p->steps) {
         gles_slot *slot = &p->chosen[ticket % BACKEND_IN_FLIGHT];
-        return gles_slot_read(p->device, slot, sizeof(float) * (size_t)first_row, sizeof(float) * (size_t)n, out, err);
+        s = gles_slot_read(p->device, slot, sizeof(float) * (size_t)first_row, sizeof(float) * (size_t)n, out, err);
+        if (!s && out[0] < 0)
+            s = base_fail(err, GLINT_DEVICE, "%s: work groups of a dispatch did not meet", p->device->c.renderer);
+        return s;
     }
     size_t width = (size_t)p->request.tape->values[v].width;
     size_t at = 4 * ((size_t)p->offset[v] + (size_t)first_row * p->stride[v]);

@@ -185,7 +185,7 @@ static glint_status decode_slice(backend_device *d, const backend_weight *w, con
     gles_params q = {.out_stride = (uint32_t)w->cols,
                      .width = (uint32_t)w->cols,
                      .blocks = gles_blocks(w->cols),
-                     .part = {gles_part_of(w, (int)(s - w->slices), 0, UINT32_MAX)},
+                     .part = gles_part_of(w, (int)(s - w->slices), 0, UINT32_MAX),
                      .first_row = (uint32_t)s->first,
                      .scale = 1,
                      .extra = {(uint32_t)first}};

@@ -1,0 +1,319 @@
+/* Groups of ops as phases of decode.comp: what its parameters are, and how much each work group does. */
+#include "backends/gles/phases.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { NONE = UINT32_MAX, UNIFORM_PHASES = 256, FEW_PHASES = 64, WARM_UP = 4 /* phases of nothing, see grid.c */ };
+
+static uint32_t divide_up(uint32_t a, uint32_t b) {
+    return (a + b - 1) / b;
+}
+
+/* ---- What the shader is made for ---- */
+
+/* Heads that one work group takes: short contexts are spread over more of the device. */
+static int heads_of_unit(const backend_program *p, const tape_op *attend) {
+    enum { LONG_CONTEXT = 8192 };
+    int group = p->request.tape->caches[attend->p.cache].group;
+    bool is_long = p->request.max_slots[group] * TAPE_PAGE > LONG_CONTEXT;
+    return is_long ? attend->p.heads / attend->p.kv_heads : 1;
+}
+
+static int max_int(int a, int b) {
+    return a > b ? a : b;
+}
+
+static void add_op(const backend_program *p, const tape_op *op, gles_phase_shape *s) {
+    if (op->kind == TAPE_MATMUL) s->x_blocks = max_int(s->x_blocks, (int)gles_blocks(gles_weight_of(p, op, 0)->cols));
+    if (op->kind == TAPE_NORM) {
+        int quads = 8 * (int)gles_blocks(p->request.tape->values[op->out].width);
+        s->quads_each = max_int(s->quads_each, (quads + s->threads - 1) / s->threads);
+    }
+    if (op->kind == TAPE_GATE) s->act = (int)op->p.act;
+    if (op->kind != TAPE_ATTEND) return;
+    s->head_dim = op->p.head_dim;
+    s->group = max_int(s->group, heads_of_unit(p, op));
+}
+
+/* Is the op as the shape has it? One shader serves all layers. */
+static bool agrees(const tape_op *op, const gles_phase_shape *s) {
+    if (op->kind == TAPE_GATE) return s->act == (int)op->p.act;
+    if (op->kind != TAPE_ATTEND) return true;
+    return s->head_dim == op->p.head_dim && op->p.heads / op->p.kv_heads % s->group == 0;
+}
+
+/* Bytes of shared memory, declaration by declaration (decode*, grid, lanes, reduce). */
+static int shared_bytes(const backend_device *d, const gles_phase_shape *s) {
+    bool lanes = d->c.limits.subgroup == 32;
+    int product = (128 + 8) * s->x_blocks + 8 * s->threads;
+    int attend = 4 * ((s->group + 1) * s->head_dim + (s->group + 1) * s->block + 3 * s->group + s->head_dim);
+    return product + attend + (lanes ? 128 : 8 * s->threads) + 16;
+}
+
+bool gles_phases_shape(const backend_program *p, gles_phase_shape *out) {
+    enum { BINDINGS = 8, MOST_QUADS = 4, LARGEST_BLOCK = 256 };
+    const backend_device *d = p->device;
+    gles_phase_shape s = {.threads = d->decode_threads, .head_dim = 4, .group = 1, .quads_each = 1};
+    for (int i = 0; i < p->request.n_ops; i++) add_op(p, gles_op_at(p, i), &s);
+    bool good = d->c.limits.blocks >= BINDINGS && s.x_blocks > 0 && s.x_blocks <= s.threads && s.head_dim % 4 == 0 &&
+                s.head_dim / 2 <= s.threads && s.quads_each <= MOST_QUADS;
+    for (int i = 0; i < p->request.n_ops && good; i++) good = agrees(gles_op_at(p, i), &s);
+    s.block = s.threads >= 2 * LARGEST_BLOCK ? LARGEST_BLOCK : TAPE_PAGE;
+    while (s.block > TAPE_PAGE && shared_bytes(d, &s) > d->c.limits.shared) s.block /= 2;
+    *out = s;
+    return good && shared_bytes(d, &s) <= d->c.limits.shared;
+}
+
+glint_status gles_phases_open(backend_program *p, glint_error *err) {
+    const gles_phase_shape *s = &p->shape;
+    const backend_cache *cache = p->request.cache;
+    GLint uniform = 0;
+    p->device->c.gl.GetIntegerv(GL_MAX_UNIFORM_BLOCK_SIZE, &uniform);
+    p->window = (size_t)uniform >= UNIFORM_PHASES * sizeof(gles_phase) ? UNIFORM_PHASES : FEW_PHASES;
+    const gles_define defines[] = {{"SUBGROUP", NULL, p->device->c.limits.subgroup},
+                                   {"THREADS", NULL, s->threads},
+                                   {"MOST_PHASES", NULL, p->window},
+                                   {"X_BLOCKS", NULL, s->x_blocks},
+                                   {"QUADS_EACH", NULL, s->quads_each},
+                                   {"HEAD_DIM", NULL, s->head_dim},
+                                   {"GROUP", NULL, s->group},
+                                   {"BLOCK", NULL, s->block},
+                                   {"CACHE_F32", NULL, cache && cache->f32},
+                                   {"ACT", NULL, s->act}};
+    glint_status status =
+        gles_program_get(p->device->programs, "decode.comp", defines, GLES_COUNT(defines), &p->decode, err);
+    return status ? status : gles_grid_measure(p, err);
+}
+
+uint32_t gles_phases_spare(const backend_program *p) {
+    enum { MOST_PIECES = 64, MOST_SLICES = 64 };
+    uint32_t most = 2 * p->groups_at_once * MOST_SLICES;
+    for (int i = 0; i < p->request.n_ops; i++) {
+        const tape_op *op = gles_op_at(p, i);
+        if (op->kind != TAPE_ATTEND) continue;
+        uint32_t units = (uint32_t)(op->p.heads / p->shape.group), pieces = p->groups_at_once / units;
+        pieces = pieces < 1 ? 1 : pieces > MOST_PIECES ? MOST_PIECES : pieces;
+        uint32_t n = pieces * (uint32_t)op->p.heads * (uint32_t)(op->p.head_dim + 2);
+        most = n > most ? n : most;
+    }
+    return most;
+}
+
+/* ---- Recording ---- */
+
+static glint_status no_memory(glint_error *err) {
+    return base_fail(err, GLINT_INTERNAL, "out of memory for phases");
+}
+
+/* A command for a phase. arena, cache: buffers that it needs, or 0. */
+static glint_status add_phase(backend_program *p, const gles_phase *phase, GLuint arena_id, GLuint cache,
+                              glint_error *err) {
+    if (p->n_phases == p->phase_room) {
+        int room = p->phase_room ? 2 * p->phase_room : UNIFORM_PHASES;
+        gles_phase *more = arena_array(&p->memory, (size_t)room, sizeof *more);
+        if (!more) return no_memory(err);
+        if (p->n_phases) memcpy(more, p->phases, (size_t)p->n_phases * sizeof *more);
+        p->phases = more;
+        p->phase_room = room;
+    }
+    p->phases[p->n_phases] = *phase;
+    gles_command c = {
+        .program = p->decode, .phase = p->n_phases++ + 1, .storage = {arena_id, arena_id, 0, 0, 0, cache}};
+    return gles_append_command(p, c, NULL, err);
+}
+
+static gles_phase empty_phase(enum gles_phase_kind kind) {
+    return (gles_phase){
+        .kind = kind, .norm = NONE, .post = NONE, .sum_out = NONE, .post_out = NONE, .norm_out = NONE, .best = NONE};
+}
+
+/* ---- Products ---- */
+
+/* Rows of a job: as many as a work group has invocations for, or fewer where that still takes as many turns. */
+static void share_rows(const backend_program *p, gles_phase *q) {
+    uint32_t most = (uint32_t)p->shape.threads / q->blocks, parts = q->gated ? 1 : q->parts, rows = 0;
+    for (uint32_t i = 0; i < parts; i++) rows += q->part[i].rows;
+    uint32_t turns = divide_up(rows, most * p->groups_at_once);
+    for (q->each = divide_up(rows, turns * p->groups_at_once);; q->each++) {
+        q->jobs = 0;
+        for (uint32_t i = 0; i < parts; i++) q->jobs += q->part[i].jobs = divide_up(q->part[i].rows, q->each);
+        if (q->jobs <= turns * p->groups_at_once || q->each >= most) return;
+    }
+}
+
+static void set_front(const backend_program *p, const gles_front *f, gles_phase *q) {
+    const tape_op *norm = gles_op_at(p, f->norm), *add = gles_op_at(p, f->add), *post = gles_op_at(p, f->post);
+    q->make = post ? GLES_MAKE_POST_ADD_NORM : add ? GLES_MAKE_ADD_NORM : GLES_MAKE_NORM;
+    q->norm = (uint32_t)gles_weight_of(p, norm, 0)->vector;
+    q->eps = norm->p.eps;
+    q->in0 = p->offset[norm->in[0]];
+    if (p->kept[norm->out]) q->norm_out = p->offset[norm->out];
+    if (!add) return;
+    q->sum_out = p->offset[add->out];
+    q->in0 = p->offset[add->in[0]];
+    q->in1 = p->offset[add->in[1]];
+    if (!post) return;
+    q->in1 = p->offset[post->in[0]];
+    q->post = (uint32_t)gles_weight_of(p, post, 0)->vector;
+    q->post_eps = post->p.eps;
+    if (p->kept[post->out]) q->post_out = p->offset[post->out];
+}
+
+/* x of a product alone: what attention left, or any value. */
+static void set_plain(const backend_program *p, int i, gles_phase *q) {
+    q->in0 = p->offset[gles_op_at(p, i)->in[0]];
+    gles_phase attended = p->n_phases ? p->phases[p->n_phases - 1] : empty_phase(GLES_PHASE_NOTHING);
+    if (attended.kind != GLES_PHASE_ATTEND || attended.result != q->in0 || gles_op_at(p, i - 1)->kind != TAPE_ATTEND)
+        return;
+    q->make = GLES_MAKE_JOIN;
+    q->heads = attended.heads;
+    q->window = attended.window;
+    q->position = attended.position;
+    q->pieces_at = attended.pieces_at;
+    q->norm_out = q->in0;
+}
+
+/* A matrix, or a slice of one, that is multiplied in this group. */
+typedef struct product {
+    const backend_weight *w;
+    int slice;
+    gles_phase_part part;
+} product;
+
+static uint32_t form_of(const backend_weight *w) {
+    static const uint32_t forms[GLES_LAYOUTS] = {
+        [GLES_F32] = 32,
+        [GLES_F16] = 16,
+        [GLES_BF16] = 17,
+        [GLES_Q4] = 4 | 8 << 8 | 1 << 16,
+        [GLES_Q4M] = 4 | 1 << 16 | 1 << 20,
+        [GLES_Q5] = 5 | 16 << 8 | 1 << 16,
+        [GLES_Q5M] = 5 | 1 << 16 | 1 << 20,
+        [GLES_Q6] = 6 | 32 << 8 | 2 << 16,
+        [GLES_Q8] = 8 | 128 << 8 | 1 << 16,
+        [GLES_Q8X2] = 8 | 128 << 8 | 2 << 16,
+        [GLES_Q8X2M] = 8 | 128 << 8 | 2 << 16 | 1 << 20,
+    };
+    return forms[w->layout];
+}
+
+static gles_phase_part part_of(const backend_program *p, const tape_op *op, int slice) {
+    const backend_weight *w = gles_weight_of(p, op, 0), *bias = gles_weight_of(p, op, 1);
+    const gles_slice *s = &w->slices[slice];
+    return (gles_phase_part){.weight = (uint32_t)(s->offset / 16),
+                             .n = (uint32_t)s->rows * gles_blocks(w->cols),
+                             .rows = (uint32_t)s->rows,
+                             .result = p->offset[op->out] + (uint32_t)s->first,
+                             .bias = bias ? (uint32_t)bias->vector + (uint32_t)s->first : NONE,
+                             .form = form_of(w),
+                             .first = (uint32_t)s->first};
+}
+
+static int arena_of(const product *a) {
+    return a->w->slices[a->slice].arena;
+}
+
+static glint_status add_products(backend_program *p, gles_phase q, const product *all, int n, glint_error *err) {
+    glint_status s = GLINT_OK;
+    for (int first = 0, taken; first < n && !s; first += taken) {
+        q.has_min = 0;
+        for (taken = 0; taken < GLES_PHASE_PARTS && first + taken < n; taken++) {
+            if (arena_of(&all[first + taken]) != arena_of(&all[first])) break;
+            q.part[taken] = all[first + taken].part;
+            q.has_min |= q.part[taken].form >> 20;
+        }
+        q.parts = (uint32_t)taken;
+        share_rows(p, &q);
+        s = add_phase(p, &q, p->device->arena[arena_of(&all[first])].id, 0, err);
+        q.sum_out = q.post_out = q.norm_out = NONE; /* written once */
+        if (q.best != NONE) q.best += 2 * p->groups_at_once;
+    }
+    return s;
+}
+
+static glint_status record_products(backend_program *p, int i, int n, glint_error *err) {
+    const tape_op *last = gles_op_at(p, i + n - 1);
+    gles_front f = gles_find_front(p, i);
+    gles_phase q = empty_phase(GLES_PHASE_PRODUCT);
+    product *all = NULL;
+    int count = 0, first = i + f.ops, slices = 0;
+    if (f.ops)
+        set_front(p, &f, &q);
+    else
+        set_plain(p, i, &q);
+    for (int j = first; j < i + n; j++)
+        if (gles_op_at(p, j)->kind == TAPE_MATMUL) slices += gles_weight_of(p, gles_op_at(p, j), 0)->n_slices;
+    all = arena_array(&p->memory, (size_t)slices, sizeof *all);
+    if (!all) return no_memory(err);
+    for (int j = first; j < i + n && gles_op_at(p, j)->kind == TAPE_MATMUL; j++) {
+        const backend_weight *w = gles_weight_of(p, gles_op_at(p, j), 0);
+        q.width = (uint32_t)w->cols;
+        for (int s = 0; s < w->n_slices; s++) all[count++] = (product){w, s, part_of(p, gles_op_at(p, j), s)};
+    }
+    q.blocks = gles_blocks((int)q.width);
+    q.gated = last->kind == TAPE_GATE;
+    if (q.gated) all[0].part.result = p->offset[last->out];
+    if (last->kind != TAPE_ARGMAX) return add_products(p, q, all, count, err);
+    q.best = p->spare;
+    gles_phase best = empty_phase(GLES_PHASE_BEST);
+    best.best = q.best;
+    best.result = p->offset[last->out];
+    int before = p->n_phases;
+    glint_status s = add_products(p, q, all, count, err);
+    best.jobs = (uint32_t)(p->n_phases - before) * p->groups_at_once;
+    return s ? s : add_phase(p, &best, 0, 0, err);
+}
+
+/* ---- Attention ---- */
+
+static glint_status record_attention(backend_program *p, int i, glint_error *err) {
+    gles_attention f = gles_find_attention(p, i);
+    const tape_op *attend = f.attend;
+    const tape *t = p->request.tape;
+    const backend_cache *cache = p->request.cache;
+    int group = t->caches[attend->p.cache].group;
+    gles_phase q = empty_phase(GLES_PHASE_ATTEND);
+    q.in0 = p->offset[f.q_norm ? f.q_norm->in[0] : f.q_rope->in[0]];
+    q.in1 = p->offset[f.k_norm ? f.k_norm->in[0] : f.k_rope->in[0]];
+    q.in2 = p->offset[f.write->in[1]];
+    q.result = p->offset[attend->out];
+    q.heads = (uint32_t)attend->p.heads;
+    q.kv_heads = (uint32_t)attend->p.kv_heads;
+    q.dims = (uint32_t)t->ropes[f.q_rope->p.rope].dims;
+    q.rope = p->at.rope[f.q_rope->p.rope];
+    q.scale = attend->p.scale;
+    q.window = (uint32_t)tape_window(t, attend);
+    q.cache = gles_cache_first(cache, attend->p.cache);
+    q.slots = (uint32_t)p->request.max_slots[group];
+    q.pages = p->at.pages[group];
+    q.position = p->at.position;
+    q.sequence = p->at.sequence;
+    q.pieces_at = p->spare;
+    if (f.q_norm) {
+        q.norm = (uint32_t)gles_weight_of(p, f.q_norm, 0)->vector;
+        q.eps = f.q_norm->p.eps;
+        q.post = (uint32_t)gles_weight_of(p, f.k_norm, 0)->vector;
+        q.post_eps = f.k_norm->p.eps;
+    }
+    return add_phase(p, &q, 0, gles_cache_buffer(cache, attend->p.cache), err);
+}
+
+glint_status gles_phases_record(backend_program *p, int i, int n, glint_error *err) {
+    return gles_find_attention(p, i).ops == n ? record_attention(p, i, err) : record_products(p, i, n, err);
+}
+
+/* ---- To the device ---- */
+
+glint_status gles_phases_send(backend_program *p, glint_error *err) {
+    if (!p->n_phases) return GLINT_OK;
+    int windows = (p->n_phases + p->window - 1) / p->window;
+    size_t bytes = (size_t)windows * (size_t)p->window * sizeof(gles_phase);
+    gles_phase *all = calloc((size_t)windows * (size_t)p->window, sizeof *all);
+    if (!all) return no_memory(err);
+    memcpy(all, p->phases, (size_t)p->n_phases * sizeof *all);
+    glint_status s = gles_buffer_open(p->device, bytes, &p->phase_buffer, err);
+    if (!s) s = gles_write(p->device, &p->phase_buffer, 0, bytes, all, err);
+    free(all);
+    return s;
+}
