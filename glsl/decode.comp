@@ -13,7 +13,7 @@ layout(std430, binding = 1) readonly buffer W1 { uint w1[]; };
 layout(std430, binding = 2) readonly buffer Vectors { vec4 vectors4[]; };
 layout(std430, binding = 3) coherent buffer Act { float a[]; };
 layout(std430, binding = 4) coherent buffer Act4 { vec4 a4[]; }; // the same, to read four at a time
-layout(std430, binding = 5) buffer Cache { uint cache[]; };
+layout(std430, binding = 5) buffer Cache { uvec4 cache[]; };
 layout(std430, binding = 6) readonly buffer Step { int step[]; };
 const uint T = uint(THREADS);
 shared float partial[2 * THREADS];
@@ -38,30 +38,21 @@ uint cache_pieces() {
 #include "decode_product.glsl"
 #include "decode_attend.glsl"
 
-void send_ahead() {
-    if (P.kind == PRODUCT) product_ahead();
-}
-
-void run_phase() {
-    if (P.kind == PRODUCT)
-        product();
-    else if (P.kind == ATTEND)
-        attend();
-    else if (P.kind == BEST)
-        choose_best();
-}
-
 void main() {
     uint target = range.z;
     if (gl_LocalInvocationIndex == 0u) lost = false;
-    now = range.x;
-    send_ahead();
-    run_phase();
-    for (uint i = range.x + 1u; i < range.y; i++) {
+    for (uint i = range.x; i < range.y; i++) {
         now = i;
-        send_ahead();
-        target += gl_NumWorkGroups.x;
-        grid_barrier(target);
-        run_phase();
+        if (P.kind == PRODUCT) product_ahead();
+        if (i != range.x) {
+            target += gl_NumWorkGroups.x;
+            grid_barrier(target);
+        }
+        if (P.kind == PRODUCT)
+            product();
+        else if (P.kind == ATTEND)
+            attend();
+        else if (P.kind == BEST)
+            choose_best();
     }
 }

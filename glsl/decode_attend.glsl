@@ -3,52 +3,61 @@
 // joins them. Units of one head spread short contexts over more of the device; units of all heads of a kv head read
 // long ones once.
 //
-// Blocks of BLOCK positions: first 32 lanes score a key, dimensions side by side; then an invocation adds up a pair of
-// dimensions over a share of the positions. Sums so far are rescaled when a block has a larger score. The new key and
-// value are taken from shared memory, so that nobody waits for the cache to show what was just written to it.
+// Keys and values are read 16 bytes at a time, a unit of 8 halves or 4 floats. Blocks of BLOCK positions: first KEY_LANES
+// lanes score a key, a unit each; then an invocation adds up one unit of the values over a share of the positions. Sums
+// so far are rescaled when a block has a larger score. The new key and value are taken from shared memory, so that
+// nobody waits for the cache to show what was just written to it.
 //
 // in0, in1, in2: q, k, v of their ops. norm, post: weights of the norms of q and k, or NONE. pieces_at: results of the
 // pieces, heads * pieces * HEAD_DIM, and behind them the largest score and the sum of weights of each.
-const uint D = uint(HEAD_DIM), G = uint(GROUP), WARPS = T / LANES, POSITIONS = uint(BLOCK);
-const uint PAIRS = D / 2u, SHARES = T / PAIRS;   // shares of the positions in the second half
-const uint LOADS = (PAIRS + LANES - 1u) / LANES; // pairs of dimensions of a lane in the first half
-const uint EACH = (D + LANES - 1u) / LANES;      // dimensions of a lane
-const uint AHEAD = 4u, VALUES_AHEAD = 16u;       // loads on their way at a time
-const uint PAGE = 64u;
+const uint D = uint(HEAD_DIM), G = uint(GROUP), WARPS = T / LANES, POSITIONS = uint(BLOCK), PAGE = 64u;
+#if CACHE_F32
+const uint UNIT = 4u;
+#else
+const uint UNIT = 8u;
+#endif
+const uint UNITS = D / UNIT, QUADS = UNIT / 4u;   // units of a row, quads of a unit
+const uint KEY_LANES = UNITS > 16u ? 32u : UNITS > 8u ? 16u : UNITS > 4u ? 8u : UNITS > 2u ? 4u : 2u;
+const uint KEYS = LANES / KEY_LANES;              // that a warp reads at a time
+const uint LOADS = (UNITS + KEY_LANES - 1u) / KEY_LANES;
+const uint SHARES = T / UNITS;                    // of the positions, in the second half
+const uint EACH = (D + LANES - 1u) / LANES;       // dimensions of a lane
+const uint AHEAD = 4u;                            // loads on their way at a time
 const float LOWEST = -3.0e38;
 shared float q[(G + 1u) * D]; // queries, and behind them the new key
+shared float new_value[D];
 shared float score[G * POSITIONS];
 shared uint value_at[POSITIONS];
 shared float largest[G], total[G], shrink[G];
-shared vec2 new_value[PAIRS];
 
-// A pair of numbers at an even place of the cache, and what becomes of one that is put there.
+// A unit as quads, and back.
 #if CACHE_F32
-vec2 pair_at(uint at) { return uintBitsToFloat(uvec2(cache[at], cache[at + 1u])); }
-vec2 rounded(vec2 v) { return v; }
-void put_pair(uint at, vec2 v) {
-    cache[at] = floatBitsToUint(v.x);
-    cache[at + 1u] = floatBitsToUint(v.y);
-}
+vec4 quad_of(uvec4 u, uint i) { return uintBitsToFloat(u); }
+uvec4 unit_of(vec4 v, vec4 w) { return floatBitsToUint(v); }
 #else
-vec2 pair_at(uint at) { return unpackHalf2x16(cache[at / 2u]); }
-vec2 rounded(vec2 v) { return unpackHalf2x16(packHalf2x16(v)); }
-void put_pair(uint at, vec2 v) { cache[at / 2u] = packHalf2x16(v); }
+vec4 quad_of(uvec4 u, uint i) {
+    return i == 0u ? vec4(unpackHalf2x16(u.x), unpackHalf2x16(u.y)) : vec4(unpackHalf2x16(u.z), unpackHalf2x16(u.w));
+}
+uvec4 unit_of(vec4 v, vec4 w) {
+    return uvec4(packHalf2x16(v.xy), packHalf2x16(v.zw), packHalf2x16(w.xy), packHalf2x16(w.zw));
+}
 #endif
 
-// First number of a row of the layer: [page][keys, values][64 positions][kv_heads * D].
+// First unit of a row of the layer: [page][keys, values][64 positions][kv_heads * D].
 uint cache_row(uint sequence, uint position, uint which) {
     uint page = uint(step[P.pages + sequence * P.slots + position / PAGE % P.slots]);
-    return P.cache + ((page * 2u + which) * PAGE + position % PAGE) * P.kv_heads * D;
+    return P.cache / UNIT + ((page * 2u + which) * PAGE + position % PAGE) * P.kv_heads * UNITS;
 }
+
+vec4 q_quad(uint at) { return vec4(q[at], q[at + 1u], q[at + 2u], q[at + 3u]); }
+vec4 value_quad(uint at) { return vec4(new_value[at], new_value[at + 1u], new_value[at + 2u], new_value[at + 3u]); }
+uvec4 new_key(uint u) { return unit_of(q_quad(G * D + u * UNIT), q_quad(G * D + (u + 1u) * UNIT - 4u)); }
+uvec4 new_unit(uint u) { return unit_of(value_quad(u * UNIT), value_quad((u + 1u) * UNIT - 4u)); }
 
 // Queries and the new key, 32 lanes a head: normed, then rotated in pairs (j, j + dims/2), queries scaled.
 void make_heads(uint unit, uint kv) {
     uint t = gl_LocalInvocationIndex, lane = t % LANES, half_dims = P.dims / 2u;
-    for (uint p = t; p < PAIRS; p += T) {
-        uint x = P.in2 + kv * D + 2u * p;
-        new_value[p] = rounded(vec2(a[x], a[x + 1u]));
-    }
+    for (uint d = t; d < D; d += T) new_value[d] = a[P.in2 + kv * D + d];
     for (uint first = 0u; first < G + 1u; first += WARPS) {
         uint g = min(first + t / LANES, G);
         bool key = g == G;
@@ -76,45 +85,42 @@ void make_heads(uint unit, uint kv) {
     barrier();
 }
 
-vec2 new_key(uint p) { return rounded(vec2(q[G * D + 2u * p], q[G * D + 2u * p + 1u])); }
-
 void write_row(uint kv, uint sequence, uint position) {
-    uint k = cache_row(sequence, position, 0u) + kv * D, v = cache_row(sequence, position, 1u) + kv * D;
-    for (uint p = gl_LocalInvocationIndex; p < PAIRS; p += T) {
-        put_pair(k + 2u * p, new_key(p));
-        put_pair(v + 2u * p, new_value[p]);
-    }
+    uint k = cache_row(sequence, position, 0u) + kv * UNITS, u = gl_LocalInvocationIndex;
+    if (u >= UNITS) return;
+    cache[k + u] = new_key(u);
+    cache[k + PAGE * P.kv_heads * UNITS + u] = new_unit(u);
 }
 
 // Scores of positions [begin, begin + n) into score[head][position]; places of their values into value_at.
 void score_block(uint kv, uint sequence, uint position, uint begin, uint n) {
-    uint t = gl_LocalInvocationIndex, lane = t % LANES, warp = t / LANES;
-    for (uint i0 = 0u; i0 < n; i0 += AHEAD * WARPS) {
-        vec2 key[AHEAD * LOADS];
+    uint t = gl_LocalInvocationIndex, lane = t % KEY_LANES, which = t % LANES / KEY_LANES, warp = t / LANES;
+    for (uint i0 = 0u; i0 < n; i0 += AHEAD * WARPS * KEYS) {
+        uvec4 key[AHEAD * LOADS];
         for (uint u = 0u; u < AHEAD; u++) {
-            if (i0 + u * WARPS >= n) break;
-            uint i = i0 + u * WARPS + warp, j = begin + min(i, n - 1u);
-            uint k = cache_row(sequence, j, 0u) + kv * D;
-            if (lane == 0u && i < POSITIONS) value_at[i] = k + PAGE * P.kv_heads * D;
+            uint i = i0 + (u * WARPS + warp) * KEYS + which, j = begin + min(i, n - 1u);
+            uint k = cache_row(sequence, j, 0u) + kv * UNITS;
+            if (lane == 0u && i < n) value_at[i] = k + PAGE * P.kv_heads * UNITS;
             for (uint l = 0u; l < LOADS; l++) {
-                uint p = min(lane + l * LANES, PAIRS - 1u);
-                key[u * LOADS + l] = j == position ? new_key(p) : pair_at(k + 2u * p);
+                uint unit = min(lane + l * KEY_LANES, UNITS - 1u);
+                key[u * LOADS + l] = j == position ? new_key(unit) : cache[k + unit];
             }
         }
-        for (uint u = 0u; u < AHEAD; u++) {
-            if (i0 + u * WARPS >= n) break;
-            uint i = i0 + u * WARPS + warp;
-            for (uint g = 0u; g < G; g++) {
+        for (uint g = 0u; g < G; g++)
+            for (uint u = 0u; u < AHEAD; u++) {
                 float s = 0.0;
                 for (uint l = 0u; l < LOADS; l++) {
-                    uint p = lane + l * LANES;
-                    if (p < PAIRS)
-                        s += q[g * D + 2u * p] * key[u * LOADS + l].x + q[g * D + 2u * p + 1u] * key[u * LOADS + l].y;
+                    uint unit = lane + l * KEY_LANES;
+                    if (unit < UNITS)
+                        for (uint h = 0u; h < QUADS; h++)
+                            s += dot(q_quad(g * D + unit * UNIT + 4u * h), quad_of(key[u * LOADS + l], h));
                 }
-                s = lanes_sum(s);
-                if (lane == 0u && i < POSITIONS) score[g * POSITIONS + i] = i < n ? s : LOWEST;
+                for (uint w = 0u; w < KEYS; w++) {
+                    float sum = lanes_sum(which == w ? s : 0.0);
+                    uint i = i0 + (u * WARPS + warp) * KEYS + w;
+                    if (t % LANES == 0u && i < n) score[g * POSITIONS + i] = sum;
+                }
             }
-        }
     }
 }
 
@@ -144,41 +150,47 @@ void weigh_block(uint n) {
     }
 }
 
-void add_values(uint n, uint position_here, uint pair, uint share, inout vec2 sum[G]) {
-    for (uint i0 = share; i0 < n; i0 += VALUES_AHEAD * SHARES) {
-        vec2 v[VALUES_AHEAD];
-        for (uint u = 0u; u < VALUES_AHEAD; u++) {
+void add_values(uint n, uint position_here, inout vec4 sum[G * QUADS]) {
+    uint unit = gl_LocalInvocationIndex % UNITS, share = gl_LocalInvocationIndex / UNITS;
+    if (share >= SHARES) return;
+    for (uint i0 = share; i0 < n; i0 += AHEAD * SHARES) {
+        uvec4 v[AHEAD];
+        for (uint u = 0u; u < AHEAD; u++) {
             uint i = min(i0 + u * SHARES, n - 1u);
-            v[u] = i == position_here ? new_value[pair] : pair_at(value_at[i] + 2u * pair);
+            v[u] = i == position_here ? new_unit(unit) : cache[value_at[i] + unit];
         }
-        for (uint u = 0u; u < VALUES_AHEAD; u++) {
+        for (uint u = 0u; u < AHEAD; u++) {
             uint i = i0 + u * SHARES;
-            if (i < n)
-                for (uint g = 0u; g < G; g++) sum[g] += score[g * POSITIONS + i] * v[u];
+            for (uint g = 0u; g < G; g++) {
+                float w = i < n ? score[g * POSITIONS + i] : 0.0;
+                for (uint h = 0u; h < QUADS; h++) sum[g * QUADS + h] += w * quad_of(v[u], h);
+            }
         }
     }
 }
 
-void put_results(uint unit, uint piece, uint pieces, uint pair, uint share, vec2 sum[G]) {
+// Adds up the shares, head by head; x has no use for its shared memory meanwhile.
+void put_results(uint unit, uint piece, uint pieces, vec4 sum[G * QUADS]) {
     uint t = gl_LocalInvocationIndex, stats = P.pieces_at + P.heads * pieces * D;
     for (uint g = 0u; g < G; g++) {
         barrier();
-        partial[t] = sum[g].x;
-        partial[T + t] = sum[g].y;
+        for (uint h = 0u; h < QUADS; h++) xs[h * T + t] = sum[g * QUADS + h];
         barrier();
-        if (share == 0u) {
-            vec2 v = sum[g];
-            for (uint s = 1u; s < SHARES; s++) v += vec2(partial[t + s * PAIRS], partial[T + t + s * PAIRS]);
+        if (t < D / 4u) {
+            vec4 v = vec4(0.0);
+            for (uint s = 0u; s < SHARES; s++) v += xs[t % QUADS * T + s * UNITS + t / QUADS];
             uint h = unit * G + g, at = P.pieces_at + (h * pieces + piece) * D;
             if (pieces == 1u) {
                 at = P.result + h * D;
                 v /= total[g];
-            } else if (pair == 0u) {
+            } else if (t == 0u) {
                 a[stats + 2u * (h * pieces + piece)] = largest[g];
                 a[stats + 2u * (h * pieces + piece) + 1u] = total[g];
             }
-            a[at + 2u * pair] = v.x;
-            a[at + 2u * pair + 1u] = v.y;
+            a[at + 4u * t] = v.x;
+            a[at + 4u * t + 1u] = v.y;
+            a[at + 4u * t + 2u] = v.z;
+            a[at + 4u * t + 3u] = v.w;
         }
     }
     barrier();
@@ -197,20 +209,20 @@ void attend_piece(uint unit, uint piece, uint pieces) {
     make_heads(unit, kv);
     bool writes = unit * G % sharing == 0u; // the first of those that share a kv head
     if (writes && begin <= position && position < end) write_row(kv, sequence, position);
-    uint pair = t % PAIRS, share = t / PAIRS;
-    vec2 sum[G];
-    for (uint g = 0u; g < G; g++) sum[g] = vec2(0.0);
+    vec4 sum[G * QUADS];
+    for (uint i = 0u; i < G * QUADS; i++) sum[i] = vec4(0.0);
     for (uint at = begin; at < end; at += POSITIONS) {
         uint n = min(POSITIONS, end - at);
         score_block(kv, sequence, position, at, n);
         barrier();
         weigh_block(n);
         barrier();
-        for (uint g = 0u; g < G; g++) sum[g] *= shrink[g];
-        if (share < SHARES) add_values(n, position - at, pair, share, sum);
+        for (uint g = 0u; g < G; g++)
+            for (uint h = 0u; h < QUADS; h++) sum[g * QUADS + h] *= shrink[g];
+        add_values(n, position - at, sum);
         barrier();
     }
-    put_results(unit, piece, pieces, pair, share, sum);
+    put_results(unit, piece, pieces, sum);
 }
 
 void attend() {

@@ -1,28 +1,30 @@
 // Matrix-vector products of one row x: up to three matrices (q, k, v), of any layouts, or a gated pair.
 //
 // x lies in shared memory as eight planes of vec4 (quad i of block k at i * blocks + k), so that neighbouring invocations,
-// which take neighbouring blocks of 32 weights, read neighbouring words of both. An invocation multiplies one block of a
-// job of P.each rows; a row's sums are then added by 32 lanes. The weights of a job are on their way while the one
-// before it is added up; those of a phase's first job are sent for before the barrier in front of the phase, which is
-// when nothing but weights is known.
+// which take neighbouring blocks of 32 weights, read neighbouring words of both. An invocation multiplies two blocks with
+// the same block of x: of rows r and r + P.each of a job, or of row r of both matrices of a gated pair. A row's sums are
+// then added by 32 lanes. The weights of a job are on their way while the one before it is added up; those of a phase's
+// first job are sent for before the barrier in front of the phase, when nothing but weights is known.
 //
 // How x is made: PLAIN: in0.  NORM: norm(in0).  ADD_NORM: h = in0 + in1, norm(h).  POST_ADD_NORM: h = in0 +
 // post_norm(in1), norm(h).  JOIN: the pieces that attention left. Every work group does that for itself; the first one
 // writes h (sum_out) for the next residual add, and what else is observed (post_out, norm_out).
-shared vec4 xs[8 * X_BLOCKS];
+shared vec4 xs[X_QUADS];
 shared vec2 x_sums[X_BLOCKS]; // of the first and the second half of each block
+
+// What the inner loops need of the phase, read once: reading the table by number costs more than a multiplication.
+uint blocks, each;
 #include "any_block.glsl"
-
-struct job {
-    uint part, first; // rows from `first` on
-};
-
-job next;                 // the job whose weights are on their way
-block next0, next1;       // an invocation's block of it, of both matrices of a gated pair
-uint row_in_job, column;  // an invocation's place in a job
+phase_part m;                    // the matrix of the present job
+uint part, part_begin, part_end; // its number, and which jobs are its
+planes at;
+block next0, next1;              // an invocation's blocks of the job whose weights are on their way
+uint row_in_job, column;         // an invocation's place in a job
+uint second_base, second_row;    // from the first to the second block: another matrix, or `each` rows on
 vec4 norm_ahead[QUADS_EACH], post_ahead[QUADS_EACH];
 float best;
 uint best_at;
+#include "dot_blocks.glsl"
 
 vec4 vector_quad(uint base, uint c) { return vectors4[(base + c) / 4u]; }
 
@@ -47,38 +49,56 @@ void put_quad(uint base, uint c, vec4 v) {
     if (c + 3u < P.width) a[base + c + 3u] = v.w;
 }
 
-uint place(uint quad) { return (quad & 7u) * P.blocks + (quad >> 3); }
+uint place(uint quad) { return (quad & 7u) * blocks + (quad >> 3); }
 
 // ---- Sent for ahead ----
 
-void send_for(uint i) {
-    uint part = 0u;
-    if (P.gated == 0u)
-        for (; part + 1u < P.parts && i >= P.part[part].jobs; part++) i -= P.part[part].jobs;
-    next = job(part, i * P.each);
-    uint row = next.first + row_in_job;
-    if (row_in_job < P.each && row < P.part[part].rows) {
-        uint b = row * P.blocks + column;
-        next0 = block_load(P.part[part].weight, P.part[part].n, b, P.part[part].form);
-        if (P.gated != 0u) next1 = block_load(P.part[1].weight, P.part[1].n, b, P.part[1].form);
+// Makes the matrix that job i belongs to the present one.
+void find_part(uint i) {
+    part = 0u;
+    part_begin = 0u;
+    part_end = P.gated != 0u ? P.jobs : P.part[0].jobs;
+    while (i >= part_end && part + 1u < P.parts) {
+        part++;
+        part_begin = part_end;
+        part_end += P.part[part].jobs;
     }
+    m = P.part[part];
+    at = find_planes(m.n, m.form);
+    bool gated = P.gated != 0u;
+    second_base = gated ? P.part[1].weight : m.weight;
+    second_row = gated ? 0u : each;
+}
+
+uint job_rows() { return second_row + each; } // of the result
+
+void send_for(uint i) {
+    uint row = (i - part_begin) * job_rows() + row_in_job, last = m.n - 1u; // past the last row: any block
+    if (row_in_job >= each) return;
+    next0 = block_load(m.weight, m.n, at, m.form, min(row * blocks + column, last));
+    next1 = block_load(second_base, m.n, at, m.form, min((row + second_row) * blocks + column, last));
 }
 
 void product_ahead() {
     uint t = gl_LocalInvocationIndex;
-    row_in_job = t / P.blocks;
-    column = t - row_in_job * P.blocks;
-    if (gl_WorkGroupID.x < P.jobs) send_for(gl_WorkGroupID.x);
+    blocks = P.blocks;
+    each = P.each;
+    row_in_job = t / blocks;
+    column = t - row_in_job * blocks;
+    if (gl_WorkGroupID.x < P.jobs) {
+        find_part(gl_WorkGroupID.x);
+        send_for(gl_WorkGroupID.x);
+    }
     if (P.norm != NONE)
-        for (uint e = 0u; e < uint(QUADS_EACH); e++) norm_ahead[e] = vector_quad(P.norm, 4u * min(t + e * T, 8u * P.blocks - 1u));
+        for (uint e = 0u; e < uint(QUADS_EACH); e++) norm_ahead[e] = vector_quad(P.norm, 4u * min(t + e * T, 8u * blocks - 1u));
     if (P.post != NONE)
-        for (uint e = 0u; e < uint(QUADS_EACH); e++) post_ahead[e] = vector_quad(P.post, 4u * min(t + e * T, 8u * P.blocks - 1u));
+        for (uint e = 0u; e < uint(QUADS_EACH); e++) post_ahead[e] = vector_quad(P.post, 4u * min(t + e * T, 8u * blocks - 1u));
 }
 
 // ---- x ----
 
 void load_normed() {
-    uint t = gl_LocalInvocationIndex, quads = 8u * P.blocks;
+    uint t = gl_LocalInvocationIndex, quads = 8u * blocks;
     bool writer = gl_WorkGroupID.x == 0u;
     vec4 h[QUADS_EACH], o[QUADS_EACH]; // all loads at once, before the first sum needs any
     for (uint e = 0u; e < uint(QUADS_EACH); e++) {
@@ -130,7 +150,7 @@ void join_pieces(uint pieces) {
         for (uint p = 0u; p < pieces; p++) partial[h * pieces + p] /= total;
     }
     barrier();
-    for (uint i = t; i < 8u * P.blocks; i += T) {
+    for (uint i = t; i < 8u * blocks; i += T) {
         uint h = min(4u * i / uint(HEAD_DIM), P.heads - 1u), d = 4u * i - h * uint(HEAD_DIM);
         vec4 sum = vec4(0.0);
         for (uint p = 0u; p < pieces; p++)
@@ -144,14 +164,14 @@ void join_pieces(uint pieces) {
 void make_x() {
     uint t = gl_LocalInvocationIndex, pieces = P.make == JOIN ? cache_pieces() : 1u;
     if (P.make == PLAIN || (P.make == JOIN && pieces == 1u))
-        for (uint i = t; i < 8u * P.blocks; i += T) xs[place(i)] = quad_at(P.in0, 4u * i);
+        for (uint i = t; i < 8u * blocks; i += T) xs[place(i)] = quad_at(P.in0, 4u * i);
     else if (P.make == JOIN)
         join_pieces(pieces);
     else
         load_normed();
     barrier();
     if (P.has_min != 0u) {
-        for (uint k = t; k < P.blocks; k += T) {
+        for (uint k = t; k < blocks; k += T) {
             vec4 one = vec4(1.0);
             x_sums[k] = vec2(dot(one, x_quad(0u, k) + x_quad(1u, k) + x_quad(2u, k) + x_quad(3u, k)),
                              dot(one, x_quad(4u, k) + x_quad(5u, k) + x_quad(6u, k) + x_quad(7u, k)));
@@ -166,30 +186,31 @@ void make_x() {
 float partial_sum(uint at, bool live) {
     float s = 0.0;
     if (live)
-        for (uint i = gl_LocalInvocationIndex % LANES; i < P.blocks; i += LANES) s += partial[at + i];
+        for (uint i = gl_LocalInvocationIndex % LANES; i < blocks; i += LANES) s += partial[at + i];
     return lanes_sum(s);
 }
 
-void finish_job(job j) {
+void put_row(phase_part of, uint row, float s) {
+    if (of.bias != NONE) s += vector_at(of.bias + row);
+    a[of.result + row] = s;
+    row += of.first;
+    if (s > best || (s == best && row < best_at)) {
+        best = s;
+        best_at = row;
+    }
+}
+
+void finish_job(phase_part of, uint first) {
     uint t = gl_LocalInvocationIndex;
-    for (uint i = 0u; i < P.each; i += T / LANES) {
+    for (uint i = 0u; i < each; i += T / LANES) {
         uint row = i + t / LANES;
-        bool live = row < P.each && j.first + row < P.part[j.part].rows;
-        float s = partial_sum(row * P.blocks, live);
-        if (P.gated != 0u) {
-            float up = partial_sum(T + row * P.blocks, live);
-            s = act(s) * up;
-        }
-        if (live && t % LANES == 0u) { // (no `continue`: the lanes must meet again before the next sum)
-            uint at = j.first + row;
-            if (P.part[j.part].bias != NONE) s += vector_at(P.part[j.part].bias + at);
-            a[P.part[j.part].result + at] = s;
-            at += P.part[j.part].first;
-            if (s > best || (s == best && at < best_at)) {
-                best = s;
-                best_at = at;
-            }
-        }
+        bool live = row < each;
+        float s0 = partial_sum(row * blocks, live), s1 = partial_sum(T + row * blocks, live);
+        if (second_row == 0u) s0 = act(s0) * s1;
+        row += first;
+        if (live && t % LANES == 0u && row < of.rows) put_row(of, row, s0);
+        row += second_row;
+        if (live && t % LANES == 0u && second_row != 0u && row < of.rows) put_row(of, row, s1);
     }
 }
 
@@ -217,24 +238,23 @@ void put_best() {
 }
 
 void product() {
-    uint t = gl_LocalInvocationIndex;
+    uint t = gl_LocalInvocationIndex, jobs = P.jobs, step = gl_NumWorkGroups.x;
     best = -3.4e38;
     best_at = NONE;
-    if (gl_WorkGroupID.x < P.jobs) make_x();
-    for (uint i = gl_WorkGroupID.x; i < P.jobs; i += gl_NumWorkGroups.x) {
-        job j = next;
-        uint b = (j.first + row_in_job) * P.blocks + column;
-        float sum0 = 0.0, sum1 = 0.0;
-        if (row_in_job < P.each) {
-            sum0 = dot_block(next0, P.part[j.part].weight, P.part[j.part].n, b, P.part[j.part].form, column);
-            if (P.gated != 0u) sum1 = dot_block(next1, P.part[1].weight, P.part[1].n, b, P.part[1].form, column);
+    if (gl_WorkGroupID.x < jobs) make_x();
+    for (uint i = gl_WorkGroupID.x; i < jobs; i += step) {
+        uint first = (i - part_begin) * job_rows();
+        vec2 sums = dot_blocks(next0, next1, first + row_in_job);
+        phase_part done = m;
+        if (i + step < jobs) {
+            if (i + step >= part_end) find_part(i + step);
+            send_for(i + step);
         }
-        if (i + gl_NumWorkGroups.x < P.jobs) send_for(i + gl_NumWorkGroups.x);
         barrier();
-        partial[t] = sum0;
-        partial[T + t] = sum1;
+        partial[t] = sums.x;
+        partial[T + t] = sums.y;
         barrier();
-        finish_job(j);
+        finish_job(done, first);
     }
     if (P.best != NONE) put_best();
 }

@@ -181,7 +181,7 @@ typedef struct gles_changes {
 
 /* What the program of a tape's phases is made for (phases.c). */
 typedef struct gles_phase_shape {
-    int threads, x_blocks, quads_each, head_dim, group, block, act;
+    int threads, x_blocks, quads_each, head_dim, group, block, act, forms;
 } gles_phase_shape;
 
 /* Words of the step buffer; see step.c. */

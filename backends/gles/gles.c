@@ -7,7 +7,7 @@
 
 /* ---- Devices: "gles:0", "gles:1" ... hardware in the order of EGL; "gles:llvmpipe" for the software renderer ---- */
 
-enum { LARGEST_GROUP = 256, PRODUCT_GROUP = 512, DECODE_GROUP = 1024, SOFTWARE_GROUPS = 64 };
+enum { LARGEST_GROUP = 256, PRODUCT_GROUP = 512, DECODE_GROUP = 512, SOFTWARE_GROUPS = 64 };
 
 typedef struct found {
     gles_place place;
@@ -96,7 +96,8 @@ static glint_status measure_groups(backend_device *d, glint_error *err) {
     int most;
     glint_status s = gles_measure_resident(d, d->product_threads, &most, err);
     if (!s) d->product_groups = most > 1 ? most / 2 : 1;
-    if (!s) s = gles_measure_resident(d, d->decode_threads, &d->decode_groups, err);
+    if (!s) s = gles_measure_resident(d, d->decode_threads, &most, err);
+    if (!s) d->decode_groups = most > 1 ? most / 2 : 1;
     return s;
 }
 

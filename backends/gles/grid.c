@@ -8,7 +8,7 @@ enum { WARM_UP = 4 /* barriers in a trial, and one more phase */ };
 
 static glint_status try_groups(backend_program *p, const gles_buffer *nothing, uint32_t groups, bool *met,
                                glint_error *err) {
-    enum { PATIENCE = 1 << 14 }; /* looks at the counter: some milliseconds */
+    enum { PATIENCE = 1 << 16 }; /* looks at the counter: some milliseconds */
     backend_device *d = p->device;
     const gles_gl *gl = &d->c.gl;
     uint32_t state[2] = {0};

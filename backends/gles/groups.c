@@ -56,7 +56,8 @@ static bool is_gated_pair(const backend_program *p, int first, int n) {
     const tape_op *a = gles_op_at(p, first), *b = gles_op_at(p, first + 1), *g = gles_op_at(p, first + 2);
     const backend_weight *wa = gles_weight_of(p, a, 0), *wb = gles_weight_of(p, b, 0);
     return g->in[0] == a->out && g->in[1] == b->out && !p->kept[a->out] && !p->kept[b->out] && a->weight[1] < 0 &&
-           b->weight[1] < 0 && wa->n_slices == 1 && wb->n_slices == 1 && wa->slices[0].arena == wb->slices[0].arena;
+           b->weight[1] < 0 && wa->layout == wb->layout && wa->n_slices == 1 && wb->n_slices == 1 &&
+           wa->slices[0].arena == wb->slices[0].arena;
 }
 
 int gles_products_group(const backend_program *p, int i) {

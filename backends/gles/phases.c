@@ -20,11 +20,36 @@ static int heads_of_unit(const backend_program *p, const tape_op *attend) {
     return is_long ? attend->p.heads / attend->p.kv_heads : 1;
 }
 
+/* How a weight lies, as any_block.glsl reads it. */
+static uint32_t form_of(const backend_weight *w) {
+    static const uint32_t forms[GLES_LAYOUTS] = {
+        [GLES_F32] = 32,
+        [GLES_F16] = 16,
+        [GLES_BF16] = 17,
+        [GLES_Q4] = 4 | 8 << 8 | 1 << 16,
+        [GLES_Q4M] = 4 | 1 << 16 | 1 << 20,
+        [GLES_Q5] = 5 | 16 << 8 | 1 << 16,
+        [GLES_Q5M] = 5 | 1 << 16 | 1 << 20,
+        [GLES_Q6] = 6 | 32 << 8 | 2 << 16,
+        [GLES_Q8] = 8 | 128 << 8 | 1 << 16,
+        [GLES_Q8X2] = 8 | 128 << 8 | 2 << 16,
+        [GLES_Q8X2M] = 8 | 128 << 8 | 2 << 16 | 1 << 20,
+    };
+    return forms[w->layout];
+}
+
+/* Its bit in FORMS. */
+static int form_bit(uint32_t form) {
+    uint32_t bits = form & 0xFF;
+    return (bits == 4 ? 1 : bits < 8 ? 2 : bits == 8 ? 4 : 8) | (form >> 20 ? 16 : 0);
+}
+
 static int max_int(int a, int b) {
     return a > b ? a : b;
 }
 
 static void add_op(const backend_program *p, const tape_op *op, gles_phase_shape *s) {
+    if (op->kind == TAPE_MATMUL) s->forms |= form_bit(form_of(gles_weight_of(p, op, 0)));
     if (op->kind == TAPE_MATMUL) s->x_blocks = max_int(s->x_blocks, (int)gles_blocks(gles_weight_of(p, op, 0)->cols));
     if (op->kind == TAPE_NORM) {
         int quads = 8 * (int)gles_blocks(p->request.tape->values[op->out].width);
@@ -43,10 +68,15 @@ static bool agrees(const tape_op *op, const gles_phase_shape *s) {
     return s->head_dim == op->p.head_dim && op->p.heads / op->p.kv_heads % s->group == 0;
 }
 
+/* Room for x, and for two quads an invocation of attention's results. */
+static int x_quads(const gles_phase_shape *s) {
+    return max_int(8 * s->x_blocks, 2 * s->threads);
+}
+
 /* Bytes of shared memory, declaration by declaration (decode*, grid, lanes, reduce). */
 static int shared_bytes(const backend_device *d, const gles_phase_shape *s) {
     bool lanes = d->c.limits.subgroup == 32;
-    int product = (128 + 8) * s->x_blocks + 8 * s->threads;
+    int product = 16 * x_quads(s) + 8 * s->x_blocks + 8 * s->threads;
     int attend = 4 * ((s->group + 1) * s->head_dim + (s->group + 1) * s->block + 3 * s->group + s->head_dim);
     return product + attend + (lanes ? 128 : 8 * s->threads) + 16;
 }
@@ -54,10 +84,10 @@ static int shared_bytes(const backend_device *d, const gles_phase_shape *s) {
 bool gles_phases_shape(const backend_program *p, gles_phase_shape *out) {
     enum { BINDINGS = 8, MOST_QUADS = 4, LARGEST_BLOCK = 256 };
     const backend_device *d = p->device;
-    gles_phase_shape s = {.threads = d->decode_threads, .head_dim = 4, .group = 1, .quads_each = 1};
+    gles_phase_shape s = {.threads = d->decode_threads, .head_dim = 8, .group = 1, .quads_each = 1};
     for (int i = 0; i < p->request.n_ops; i++) add_op(p, gles_op_at(p, i), &s);
-    bool good = d->c.limits.blocks >= BINDINGS && s.x_blocks > 0 && s.x_blocks <= s.threads && s.head_dim % 4 == 0 &&
-                s.head_dim / 2 <= s.threads && s.quads_each <= MOST_QUADS;
+    bool good = d->c.limits.blocks >= BINDINGS && s.x_blocks > 0 && s.x_blocks <= s.threads && s.head_dim % 8 == 0 &&
+                s.head_dim / 4 <= s.threads && s.quads_each <= MOST_QUADS;
     for (int i = 0; i < p->request.n_ops && good; i++) good = agrees(gles_op_at(p, i), &s);
     s.block = s.threads >= 2 * LARGEST_BLOCK ? LARGEST_BLOCK : TAPE_PAGE;
     while (s.block > TAPE_PAGE && shared_bytes(d, &s) > d->c.limits.shared) s.block /= 2;
@@ -75,12 +105,14 @@ glint_status gles_phases_open(backend_program *p, glint_error *err) {
                                    {"THREADS", NULL, s->threads},
                                    {"MOST_PHASES", NULL, p->window},
                                    {"X_BLOCKS", NULL, s->x_blocks},
+                                   {"X_QUADS", NULL, x_quads(s)},
                                    {"QUADS_EACH", NULL, s->quads_each},
                                    {"HEAD_DIM", NULL, s->head_dim},
                                    {"GROUP", NULL, s->group},
                                    {"BLOCK", NULL, s->block},
                                    {"CACHE_F32", NULL, cache && cache->f32},
-                                   {"ACT", NULL, s->act}};
+                                   {"ACT", NULL, s->act},
+                                   {"FORMS", NULL, s->forms}};
     glint_status status =
         gles_program_get(p->device->programs, "decode.comp", defines, GLES_COUNT(defines), &p->decode, err);
     return status ? status : gles_grid_measure(p, err);
@@ -132,12 +164,13 @@ static gles_phase empty_phase(enum gles_phase_kind kind) {
 
 /* Rows of a job: as many as a work group has invocations for, or fewer where that still takes as many turns. */
 static void share_rows(const backend_program *p, gles_phase *q) {
-    uint32_t most = (uint32_t)p->shape.threads / q->blocks, parts = q->gated ? 1 : q->parts, rows = 0;
+    uint32_t parts = q->gated ? 1 : q->parts, rows = 0;
+    uint32_t most = (uint32_t)p->shape.threads / q->blocks, twice = q->gated ? 1 : 2; /* see decode_product.glsl */
     for (uint32_t i = 0; i < parts; i++) rows += q->part[i].rows;
-    uint32_t turns = divide_up(rows, most * p->groups_at_once);
-    for (q->each = divide_up(rows, turns * p->groups_at_once);; q->each++) {
+    uint32_t turns = divide_up(rows, twice * most * p->groups_at_once);
+    for (q->each = divide_up(rows, twice * turns * p->groups_at_once);; q->each++) {
         q->jobs = 0;
-        for (uint32_t i = 0; i < parts; i++) q->jobs += q->part[i].jobs = divide_up(q->part[i].rows, q->each);
+        for (uint32_t i = 0; i < parts; i++) q->jobs += q->part[i].jobs = divide_up(q->part[i].rows, twice * q->each);
         if (q->jobs <= turns * p->groups_at_once || q->each >= most) return;
     }
 }
@@ -180,23 +213,6 @@ typedef struct product {
     int slice;
     gles_phase_part part;
 } product;
-
-static uint32_t form_of(const backend_weight *w) {
-    static const uint32_t forms[GLES_LAYOUTS] = {
-        [GLES_F32] = 32,
-        [GLES_F16] = 16,
-        [GLES_BF16] = 17,
-        [GLES_Q4] = 4 | 8 << 8 | 1 << 16,
-        [GLES_Q4M] = 4 | 1 << 16 | 1 << 20,
-        [GLES_Q5] = 5 | 16 << 8 | 1 << 16,
-        [GLES_Q5M] = 5 | 1 << 16 | 1 << 20,
-        [GLES_Q6] = 6 | 32 << 8 | 2 << 16,
-        [GLES_Q8] = 8 | 128 << 8 | 1 << 16,
-        [GLES_Q8X2] = 8 | 128 << 8 | 2 << 16,
-        [GLES_Q8X2M] = 8 | 128 << 8 | 2 << 16 | 1 << 20,
-    };
-    return forms[w->layout];
-}
 
 static gles_phase_part part_of(const backend_program *p, const tape_op *op, int slice) {
     const backend_weight *w = gles_weight_of(p, op, 0), *bias = gles_weight_of(p, op, 1);
