@@ -135,6 +135,17 @@ void load_normed() {
     }
 }
 
+void load_plain() {
+    const uint AT_ONCE = 4u; // loads on their way
+    uint quads = 8u * blocks;
+    for (uint first = gl_LocalInvocationIndex; first < quads; first += AT_ONCE * T) {
+        vec4 v[AT_ONCE];
+        for (uint e = 0u; e < AT_ONCE; e++) v[e] = quad_at(P.in0, 4u * min(first + e * T, quads - 1u));
+        for (uint e = 0u; e < AT_ONCE; e++)
+            if (first + e * T < quads) xs[place(first + e * T)] = v[e];
+    }
+}
+
 // Pieces of the cache that attention went through by itself: weights of each piece, then its results times those.
 void join_pieces(uint pieces) {
     uint t = gl_LocalInvocationIndex, stats = P.pieces_at + P.heads * pieces * uint(HEAD_DIM);
@@ -164,7 +175,7 @@ void join_pieces(uint pieces) {
 void make_x() {
     uint t = gl_LocalInvocationIndex, pieces = P.make == JOIN ? cache_pieces() : 1u;
     if (P.make == PLAIN || (P.make == JOIN && pieces == 1u))
-        for (uint i = t; i < 8u * blocks; i += T) xs[place(i)] = quad_at(P.in0, 4u * i);
+        load_plain();
     else if (P.make == JOIN)
         join_pieces(pieces);
     else
@@ -200,12 +211,12 @@ void put_row(phase_part of, uint row, float s) {
     }
 }
 
-void finish_job(phase_part of, uint first) {
+void finish_job(phase_part of, uint first, uint at) {
     uint t = gl_LocalInvocationIndex;
     for (uint i = 0u; i < each; i += T / LANES) {
         uint row = i + t / LANES;
         bool live = row < each;
-        float s0 = partial_sum(row * blocks, live), s1 = partial_sum(T + row * blocks, live);
+        float s0 = partial_sum(at + row * blocks, live), s1 = partial_sum(at + T + row * blocks, live);
         if (second_row == 0u) s0 = act(s0) * s1;
         row += first;
         if (live && t % LANES == 0u && row < of.rows) put_row(of, row, s0);
@@ -238,23 +249,24 @@ void put_best() {
 }
 
 void product() {
-    uint t = gl_LocalInvocationIndex, jobs = P.jobs, step = gl_NumWorkGroups.x;
+    uint t = gl_LocalInvocationIndex, jobs = P.jobs, step = gl_NumWorkGroups.x, turn = 0u;
     best = -3.4e38;
     best_at = NONE;
     if (gl_WorkGroupID.x < jobs) make_x();
     for (uint i = gl_WorkGroupID.x; i < jobs; i += step) {
-        uint first = (i - part_begin) * job_rows();
-        vec2 sums = dot_blocks(next0, next1, first + row_in_job);
-        phase_part done = m;
+        uint first = (i - part_begin) * job_rows(), second = second_base;
+        block u = next0, v = next1;
+        phase_part of = m;
         if (i + step < jobs) {
             if (i + step >= part_end) find_part(i + step);
             send_for(i + step);
         }
+        vec2 sums = dot_blocks(u, v, of, second, first + row_in_job);
+        turn = 2u * T - turn; // of two halves of `partial`, so that one barrier a job is enough
+        partial[turn + t] = sums.x;
+        partial[turn + T + t] = sums.y;
         barrier();
-        partial[t] = sums.x;
-        partial[T + t] = sums.y;
-        barrier();
-        finish_job(done, first);
+        finish_job(of, first, turn);
     }
     if (P.best != NONE) put_best();
 }

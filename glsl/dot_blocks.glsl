@@ -7,15 +7,15 @@ vec4 float_quad(uvec4 u, uint half_unit, uint bits) { // numbers of a unit: 4 fl
     return bits == 32u ? uintBitsToFloat(u) : bits == 16u ? halves(pair) : bfloats(pair);
 }
 
-vec2 dot_floats(uint row) {
-    uint bits = form_bits(m.form), units = bits == 32u ? 8u : 4u, b = row * blocks + column;
+vec2 dot_floats(phase_part of, uint second, uint row) {
+    uint bits = form_bits(of.form), units = bits == 32u ? 8u : 4u, b = row * blocks + column;
     vec2 sum = vec2(0.0);
     for (uint i = 0u; i < 8u; i++) {
         uint unit = bits == 32u ? i : i / 2u;
         vec4 x = x_quad(i, column);
-        if (row < m.rows) sum.x += dot(float_quad(w4[m.weight + unit * m.n + b], i & 1u, bits), x);
-        if (row + second_row < m.rows)
-            sum.y += dot(float_quad(w4[second_base + unit * m.n + b + second_row * blocks], i & 1u, bits), x);
+        if (row < of.rows) sum.x += dot(float_quad(w4[of.weight + unit * of.n + b], i & 1u, bits), x);
+        if (row + second_row < of.rows)
+            sum.y += dot(float_quad(w4[second + unit * of.n + b + second_row * blocks], i & 1u, bits), x);
     }
     return sum;
 }
@@ -23,14 +23,14 @@ vec2 dot_floats(uint row) {
 
 #define ADD_QUADS(Q0, Q1, I, SUM) { vec4 x = x_quad(I, column); SUM.x += dot(Q0, x); SUM.y += dot(Q1, x); }
 
-// Block `column` of rows `row` and, further on, of the second row.
-vec2 dot_blocks(block u, block v, uint row) {
-    uint bits = form_bits(m.form);
-    float o = float((m.form >> 8u) & 0xFFu);
+// Block `column` of row `row` of a matrix and, `second_row` further on in the matrix at `second`, of another row.
+vec2 dot_blocks(block u, block v, phase_part of, uint second, uint row) {
+    uint bits = form_bits(of.form);
+    float o = float((of.form >> 8u) & 0xFFu);
     vec2 low = vec2(0.0), high = vec2(0.0);
     if (row_in_job >= each) return low;
 #if (FORMS & 8) != 0
-    if (bits > 8u) return dot_floats(row);
+    if (bits > 8u) return dot_floats(of, second, row);
 #endif
 #if (FORMS & 1) != 0
     if (bits == 4u) {
@@ -74,7 +74,7 @@ vec2 dot_blocks(block u, block v, uint row) {
 #endif
     vec2 sums = low * vec2(u.scales.x, v.scales.x) + high * vec2(u.scales.y, v.scales.y);
 #if (FORMS & 16) != 0
-    if (form_has_min(m.form)) {
+    if (form_has_min(of.form)) {
         vec2 x = x_sums[column];
         sums += vec2(dot(u.mins, x), dot(v.mins, x));
     }

@@ -76,7 +76,7 @@ static int x_quads(const gles_phase_shape *s) {
 /* Bytes of shared memory, declaration by declaration (decode*, grid, lanes, reduce). */
 static int shared_bytes(const backend_device *d, const gles_phase_shape *s) {
     bool lanes = d->c.limits.subgroup == 32;
-    int product = 16 * x_quads(s) + 8 * s->x_blocks + 8 * s->threads;
+    int product = 16 * x_quads(s) + 8 * s->x_blocks + 16 * s->threads;
     int attend = 4 * ((s->group + 1) * s->head_dim + (s->group + 1) * s->block + 3 * s->group + s->head_dim);
     return product + attend + (lanes ? 128 : 8 * s->threads) + 16;
 }
