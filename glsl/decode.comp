@@ -16,7 +16,7 @@ layout(std430, binding = 4) coherent buffer Act4 { vec4 a4[]; }; // the same, to
 layout(std430, binding = 5) buffer Cache { uvec4 cache[]; };
 layout(std430, binding = 6) readonly buffer Step { int step[]; };
 const uint T = uint(THREADS);
-shared float partial[4 * THREADS];
+shared float partial[2 * THREADS];
 #include "grid.glsl"
 #include "lanes.glsl"
 #include "reduce.glsl"

@@ -1,10 +1,12 @@
 // Matrix-vector products of one row x: up to three matrices (q, k, v), of any layouts, or a gated pair.
 //
-// x lies in shared memory as eight planes of vec4 (quad i of block k at i * blocks + k), so that neighbouring invocations,
-// which take neighbouring blocks of 32 weights, read neighbouring words of both. An invocation multiplies two blocks with
-// the same block of x: of rows r and r + P.each of a job, or of row r of both matrices of a gated pair. A row's sums are
-// then added by 32 lanes. The weights of a job are on their way while the one before it is added up; those of a phase's
-// first job are sent for before the barrier in front of the phase, when nothing but weights is known.
+// x lies in shared memory as eight planes of vec4 (quad i of block k at i * blocks + k), so that neighbouring lanes, which
+// take neighbouring blocks of 32 weights, read neighbouring words of both. Each team of 32 lanes works for itself, with
+// no barrier but those around x: it goes through the blocks of a job of P.each rows as one stream, a block a lane, and
+// adds up a row over its lanes when the stream has passed its end. Two streams run side by side and share what is read
+// of x: rows r and r + P.each of a job, or row r of both matrices of a gated pair. The next blocks are on their way
+// while the present ones are multiplied; those of a phase's first job are sent for before the barrier in front of the
+// phase, when nothing but weights is known.
 //
 // How x is made: PLAIN: in0.  NORM: norm(in0).  ADD_NORM: h = in0 + in1, norm(h).  POST_ADD_NORM: h = in0 +
 // post_norm(in1), norm(h).  JOIN: the pieces that attention left. Every work group does that for itself; the first one
@@ -18,9 +20,9 @@ uint blocks, each;
 phase_part m;                    // the matrix of the present job
 uint part, part_begin, part_end; // its number, and which jobs are its
 planes at;
-block next0, next1;              // an invocation's blocks of the job whose weights are on their way
-uint row_in_job, column;         // an invocation's place in a job
-uint second_base, second_row;    // from the first to the second block: another matrix, or `each` rows on
+uint second_base, second_row;    // from the first to the second stream: another matrix, or `each` rows on
+uint next_job;
+block next0, next1;              // the blocks that are on their way
 vec4 norm_ahead[QUADS_EACH], post_ahead[QUADS_EACH];
 float best;
 uint best_at;
@@ -72,22 +74,24 @@ void find_part(uint i) {
 
 uint job_rows() { return second_row + each; } // of the result
 
-void send_for(uint i) {
-    uint row = (i - part_begin) * job_rows() + row_in_job, last = m.n - 1u; // past the last row: any block
-    if (row_in_job >= each) return;
-    next0 = block_load(m.weight, m.n, at, m.form, min(row * blocks + column, last));
-    next1 = block_load(second_base, m.n, at, m.form, min((row + second_row) * blocks + column, last));
+uint team() { return gl_LocalInvocationIndex / LANES * gl_NumWorkGroups.x + gl_WorkGroupID.x; }
+uint teams() { return gl_NumWorkGroups.x * (T / LANES); }
+
+// Block `f` of the stream of job next_job, which belongs to the present matrix. Behind the last: any block.
+void send_for(uint f) {
+    uint b = (next_job - part_begin) * job_rows() * blocks + f, last = m.n - 1u;
+    next0 = block_load(m.weight, m.n, at, m.form, min(b, last));
+    next1 = block_load(second_base, m.n, at, m.form, min(b + second_row * blocks, last));
 }
 
 void product_ahead() {
     uint t = gl_LocalInvocationIndex;
     blocks = P.blocks;
     each = P.each;
-    row_in_job = t / blocks;
-    column = t - row_in_job * blocks;
-    if (gl_WorkGroupID.x < P.jobs) {
-        find_part(gl_WorkGroupID.x);
-        send_for(gl_WorkGroupID.x);
+    next_job = team();
+    if (next_job < P.jobs) {
+        find_part(next_job);
+        send_for(t % LANES);
     }
     if (P.norm != NONE)
         for (uint e = 0u; e < uint(QUADS_EACH); e++) norm_ahead[e] = vector_quad(P.norm, 4u * min(t + e * T, 8u * blocks - 1u));
@@ -193,14 +197,6 @@ void make_x() {
 
 // ---- Results ----
 
-// Sum of a row's partial results at `at`, by 32 lanes. Called by all invocations.
-float partial_sum(uint at, bool live) {
-    float s = 0.0;
-    if (live)
-        for (uint i = gl_LocalInvocationIndex % LANES; i < blocks; i += LANES) s += partial[at + i];
-    return lanes_sum(s);
-}
-
 void put_row(phase_part of, uint row, float s) {
     if (of.bias != NONE) s += vector_at(of.bias + row);
     a[of.result + row] = s;
@@ -211,18 +207,14 @@ void put_row(phase_part of, uint row, float s) {
     }
 }
 
-void finish_job(phase_part of, uint first, uint at) {
-    uint t = gl_LocalInvocationIndex;
-    for (uint i = 0u; i < each; i += T / LANES) {
-        uint row = i + t / LANES;
-        bool live = row < each;
-        float s0 = partial_sum(at + row * blocks, live), s1 = partial_sum(at + T + row * blocks, live);
-        if (second_row == 0u) s0 = act(s0) * s1;
-        row += first;
-        if (live && t % LANES == 0u && row < of.rows) put_row(of, row, s0);
-        row += second_row;
-        if (live && t % LANES == 0u && second_row != 0u && row < of.rows) put_row(of, row, s1);
-    }
+// Called by all lanes of a team with what each adds to row `row` of a job, and to its second stream.
+void finish_row(phase_part of, uint row, vec2 sums) {
+    float s0 = lanes_sum(sums.x), s1 = lanes_sum(sums.y);
+    if (gl_LocalInvocationIndex % LANES != 0u) return;
+    if (second_row == 0u) s0 = act(s0) * s1;
+    if (row < of.rows) put_row(of, row, s0);
+    row += second_row;
+    if (second_row != 0u && row < of.rows) put_row(of, row, s1);
 }
 
 // The best of a work group's rows. Only the first lane of each has seen any.
@@ -248,26 +240,38 @@ void put_best() {
     }
 }
 
+// One job; leaves the first blocks of the next one on their way.
+void run_job(uint jobs) {
+    uint lane = gl_LocalInvocationIndex % LANES, first = (next_job - part_begin) * job_rows(), second = second_base;
+    uint column = lane % blocks, row = lane / blocks, done = 0u; // an invocation's place; rows that are finished
+    phase_part of = m;
+    uint rows = min(each, of.rows - first), end = rows * blocks;
+    vec2 carry = vec2(0.0); // of a row that has begun
+    for (uint f = 0u; f < end; f += LANES) {
+        block u = next0, v = next1;
+        if (f + LANES < end) {
+            send_for(f + LANES + lane);
+        } else if (next_job + teams() < jobs) {
+            next_job += teams();
+            if (next_job >= part_end) find_part(next_job);
+            send_for(lane);
+        }
+        vec2 sums = dot_blocks(u, v, of, second, first + row, column);
+        for (; (done + 1u) * blocks <= f + LANES && done < rows; done++) {
+            finish_row(of, first + done, row == done ? carry + sums : carry);
+            carry = vec2(0.0);
+        }
+        if (row == done) carry += sums;
+        for (column += LANES; column >= blocks; column -= blocks) row++;
+    }
+}
+
 void product() {
-    uint t = gl_LocalInvocationIndex, jobs = P.jobs, step = gl_NumWorkGroups.x, turn = 0u;
+    uint jobs = P.jobs;
     best = -3.4e38;
     best_at = NONE;
     if (gl_WorkGroupID.x < jobs) make_x();
-    for (uint i = gl_WorkGroupID.x; i < jobs; i += step) {
-        uint first = (i - part_begin) * job_rows(), second = second_base;
-        block u = next0, v = next1;
-        phase_part of = m;
-        if (i + step < jobs) {
-            if (i + step >= part_end) find_part(i + step);
-            send_for(i + step);
-        }
-        vec2 sums = dot_blocks(u, v, of, second, first + row_in_job);
-        turn = 2u * T - turn; // of two halves of `partial`, so that one barrier a job is enough
-        partial[turn + t] = sums.x;
-        partial[turn + T + t] = sums.y;
-        barrier();
-        finish_job(of, first, turn);
-    }
+    for (uint i = team(); i < jobs; i += teams()) run_job(jobs);
     if (P.best != NONE) put_best();
 }
 

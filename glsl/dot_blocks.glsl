@@ -7,7 +7,7 @@ vec4 float_quad(uvec4 u, uint half_unit, uint bits) { // numbers of a unit: 4 fl
     return bits == 32u ? uintBitsToFloat(u) : bits == 16u ? halves(pair) : bfloats(pair);
 }
 
-vec2 dot_floats(phase_part of, uint second, uint row) {
+vec2 dot_floats(phase_part of, uint second, uint row, uint column) {
     uint bits = form_bits(of.form), units = bits == 32u ? 8u : 4u, b = row * blocks + column;
     vec2 sum = vec2(0.0);
     for (uint i = 0u; i < 8u; i++) {
@@ -24,13 +24,12 @@ vec2 dot_floats(phase_part of, uint second, uint row) {
 #define ADD_QUADS(Q0, Q1, I, SUM) { vec4 x = x_quad(I, column); SUM.x += dot(Q0, x); SUM.y += dot(Q1, x); }
 
 // Block `column` of row `row` of a matrix and, `second_row` further on in the matrix at `second`, of another row.
-vec2 dot_blocks(block u, block v, phase_part of, uint second, uint row) {
+vec2 dot_blocks(block u, block v, phase_part of, uint second, uint row, uint column) {
     uint bits = form_bits(of.form);
     float o = float((of.form >> 8u) & 0xFFu);
     vec2 low = vec2(0.0), high = vec2(0.0);
-    if (row_in_job >= each) return low;
 #if (FORMS & 8) != 0
-    if (bits > 8u) return dot_floats(of, second, row);
+    if (bits > 8u) return dot_floats(of, second, row, column);
 #endif
 #if (FORMS & 1) != 0
     if (bits == 4u) {

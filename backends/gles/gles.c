@@ -7,7 +7,13 @@
 
 /* ---- Devices: "gles:0", "gles:1" ... hardware in the order of EGL; "gles:llvmpipe" for the software renderer ---- */
 
-enum { LARGEST_GROUP = 256, PRODUCT_GROUP = 512, DECODE_GROUP = 512, SOFTWARE_GROUPS = 64 };
+enum {
+    LARGEST_GROUP = 256,
+    PRODUCT_GROUP = 512,
+    DECODE_GROUP = 512,
+    TEAM = 32 /* lanes that add up by themselves */,
+    SOFTWARE_GROUPS = 64
+};
 
 typedef struct found {
     gles_place place;
@@ -114,7 +120,7 @@ static glint_status gles_open(const char *name, const backend_options *options, 
     d->upload_threads = gles_upload_threads();
     d->threads = group_size(d, LARGEST_GROUP);
     d->product_threads = d->c.software ? d->threads : group_size(d, PRODUCT_GROUP);
-    d->decode_threads = d->c.software ? d->threads : group_size(d, DECODE_GROUP);
+    d->decode_threads = d->c.limits.subgroup == TEAM ? group_size(d, DECODE_GROUP) : TEAM;
     d->product_groups = d->decode_groups = SOFTWARE_GROUPS;
     s = gles_programs_open(&d->c, &d->programs, err);
     if (!s) s = gles_memory_open(d, err);

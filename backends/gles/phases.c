@@ -76,7 +76,7 @@ static int x_quads(const gles_phase_shape *s) {
 /* Bytes of shared memory, declaration by declaration (decode*, grid, lanes, reduce). */
 static int shared_bytes(const backend_device *d, const gles_phase_shape *s) {
     bool lanes = d->c.limits.subgroup == 32;
-    int product = 16 * x_quads(s) + 8 * s->x_blocks + 16 * s->threads;
+    int product = 16 * x_quads(s) + 8 * s->x_blocks + 8 * s->threads;
     int attend = 4 * ((s->group + 1) * s->head_dim + (s->group + 1) * s->block + 3 * s->group + s->head_dim);
     return product + attend + (lanes ? 128 : 8 * s->threads) + 16;
 }
@@ -86,7 +86,7 @@ bool gles_phases_shape(const backend_program *p, gles_phase_shape *out) {
     const backend_device *d = p->device;
     gles_phase_shape s = {.threads = d->decode_threads, .head_dim = 8, .group = 1, .quads_each = 1};
     for (int i = 0; i < p->request.n_ops; i++) add_op(p, gles_op_at(p, i), &s);
-    bool good = d->c.limits.blocks >= BINDINGS && s.x_blocks > 0 && s.x_blocks <= s.threads && s.head_dim % 8 == 0 &&
+    bool good = d->c.limits.blocks >= BINDINGS && s.x_blocks > 0 && s.head_dim % 8 == 0 &&
                 s.head_dim / 4 <= s.threads && s.quads_each <= MOST_QUADS;
     for (int i = 0; i < p->request.n_ops && good; i++) good = agrees(gles_op_at(p, i), &s);
     s.block = s.threads >= 2 * LARGEST_BLOCK ? LARGEST_BLOCK : TAPE_PAGE;
@@ -162,17 +162,16 @@ static gles_phase empty_phase(enum gles_phase_kind kind) {
 
 /* ---- Products ---- */
 
-/* Rows of a job: as many as a work group has invocations for, or fewer where that still takes as many turns. */
+/* Rows of a job: where there are few, so many that each team of lanes has one job. */
 static void share_rows(const backend_program *p, gles_phase *q) {
-    uint32_t parts = q->gated ? 1 : q->parts, rows = 0;
-    uint32_t most = (uint32_t)p->shape.threads / q->blocks, twice = q->gated ? 1 : 2; /* see decode_product.glsl */
+    enum { TEAM = 32, MOST_ROWS = 8 };
+    uint32_t parts = q->gated ? 1 : q->parts, streams = q->gated ? 1 : 2, rows = 0; /* see decode_product.glsl */
+    uint32_t teams = (uint32_t)p->shape.threads / TEAM * p->groups_at_once;
     for (uint32_t i = 0; i < parts; i++) rows += q->part[i].rows;
-    uint32_t turns = divide_up(rows, twice * most * p->groups_at_once);
-    for (q->each = divide_up(rows, twice * turns * p->groups_at_once);; q->each++) {
-        q->jobs = 0;
-        for (uint32_t i = 0; i < parts; i++) q->jobs += q->part[i].jobs = divide_up(q->part[i].rows, twice * q->each);
-        if (q->jobs <= turns * p->groups_at_once || q->each >= most) return;
-    }
+    q->each = divide_up(rows, streams * teams);
+    if (q->each > MOST_ROWS) q->each = MOST_ROWS;
+    q->jobs = 0;
+    for (uint32_t i = 0; i < parts; i++) q->jobs += q->part[i].jobs = divide_up(q->part[i].rows, streams * q->each);
 }
 
 static void set_front(const backend_program *p, const gles_front *f, gles_phase *q) {
