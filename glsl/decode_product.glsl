@@ -77,11 +77,48 @@ uint job_rows() { return second_row + each; } // of the result
 uint team() { return gl_LocalInvocationIndex / LANES * gl_NumWorkGroups.x + gl_WorkGroupID.x; }
 uint teams() { return gl_NumWorkGroups.x * (T / LANES); }
 
-// Block `f` of the stream of job next_job, which belongs to the present matrix. Behind the last: any block.
-void send_for(uint f) {
-    uint b = (next_job - part_begin) * job_rows() * blocks + f, last = m.n - 1u;
-    next0 = block_load(m.weight, m.n, at, m.form, min(b, last));
-    next1 = block_load(second_base, m.n, at, m.form, min(b + second_row * blocks, last));
+// Block b of the present matrix, and of the second stream. Behind the last: any block.
+void send_for(uint form, uint b) {
+    uint last = m.n - 1u;
+    next0 = block_load(m.weight, m.n, at, form, min(b, last));
+    next1 = block_load(second_base, m.n, at, form, min(b + second_row * blocks, last));
+}
+
+void send_first() {
+    uint b = (next_job - part_begin) * job_rows() * blocks + gl_LocalInvocationIndex % LANES;
+#if (FORMS & 1) != 0
+    if (m.form == FORM_F32) send_for(FORM_F32, b);
+#endif
+#if (FORMS & 2) != 0
+    if (m.form == FORM_F16) send_for(FORM_F16, b);
+#endif
+#if (FORMS & 4) != 0
+    if (m.form == FORM_BF16) send_for(FORM_BF16, b);
+#endif
+#if (FORMS & 8) != 0
+    if (m.form == FORM_Q4) send_for(FORM_Q4, b);
+#endif
+#if (FORMS & 16) != 0
+    if (m.form == FORM_Q4M) send_for(FORM_Q4M, b);
+#endif
+#if (FORMS & 32) != 0
+    if (m.form == FORM_Q5) send_for(FORM_Q5, b);
+#endif
+#if (FORMS & 64) != 0
+    if (m.form == FORM_Q5M) send_for(FORM_Q5M, b);
+#endif
+#if (FORMS & 128) != 0
+    if (m.form == FORM_Q6) send_for(FORM_Q6, b);
+#endif
+#if (FORMS & 256) != 0
+    if (m.form == FORM_Q8) send_for(FORM_Q8, b);
+#endif
+#if (FORMS & 512) != 0
+    if (m.form == FORM_Q8X2) send_for(FORM_Q8X2, b);
+#endif
+#if (FORMS & 1024) != 0
+    if (m.form == FORM_Q8X2M) send_for(FORM_Q8X2M, b);
+#endif
 }
 
 void product_ahead() {
@@ -91,7 +128,7 @@ void product_ahead() {
     next_job = team();
     if (next_job < P.jobs) {
         find_part(next_job);
-        send_for(t % LANES);
+        send_first();
     }
     if (P.norm != NONE)
         for (uint e = 0u; e < uint(QUADS_EACH); e++) norm_ahead[e] = vector_quad(P.norm, 4u * min(t + e * T, 8u * blocks - 1u));
@@ -197,10 +234,10 @@ void make_x() {
 
 // ---- Results ----
 
-void put_row(phase_part of, uint row, float s) {
-    if (of.bias != NONE) s += vector_at(of.bias + row);
-    a[of.result + row] = s;
-    row += of.first;
+void put_row(uint row, float s) {
+    if (m.bias != NONE) s += vector_at(m.bias + row);
+    a[m.result + row] = s;
+    row += m.first;
     if (s > best || (s == best && row < best_at)) {
         best = s;
         best_at = row;
@@ -208,13 +245,13 @@ void put_row(phase_part of, uint row, float s) {
 }
 
 // Called by all lanes of a team with what each adds to row `row` of a job, and to its second stream.
-void finish_row(phase_part of, uint row, vec2 sums) {
+void finish_row(uint row, vec2 sums) {
     float s0 = lanes_sum(sums.x), s1 = lanes_sum(sums.y);
     if (gl_LocalInvocationIndex % LANES != 0u) return;
     if (second_row == 0u) s0 = act(s0) * s1;
-    if (row < of.rows) put_row(of, row, s0);
+    if (row < m.rows) put_row(row, s0);
     row += second_row;
-    if (second_row != 0u && row < of.rows) put_row(of, row, s1);
+    if (second_row != 0u && row < m.rows) put_row(row, s1);
 }
 
 // The best of a work group's rows. Only the first lane of each has seen any.
@@ -240,25 +277,22 @@ void put_best() {
     }
 }
 
-// One job; leaves the first blocks of the next one on their way.
-void run_job(uint jobs) {
-    uint lane = gl_LocalInvocationIndex % LANES, first = (next_job - part_begin) * job_rows(), second = second_base;
+// One job; leaves the first blocks of the team's next one, if that is of the same matrix, on their way.
+void run_job(uint form) {
+    uint lane = gl_LocalInvocationIndex % LANES, first = (next_job - part_begin) * job_rows();
     uint column = lane % blocks, row = lane / blocks, done = 0u; // an invocation's place; rows that are finished
-    phase_part of = m;
-    uint rows = min(each, of.rows - first), end = rows * blocks;
+    uint rows = min(each, m.rows - first), end = rows * blocks;
     vec2 carry = vec2(0.0); // of a row that has begun
+    next_job += teams();
+    bool more = next_job < part_end;
     for (uint f = 0u; f < end; f += LANES) {
         block u = next0, v = next1;
-        if (f + LANES < end) {
-            send_for(f + LANES + lane);
-        } else if (next_job + teams() < jobs) {
-            next_job += teams();
-            if (next_job >= part_end) find_part(next_job);
-            send_for(lane);
-        }
-        vec2 sums = dot_blocks(u, v, of, second, first + row, column);
+        bool last = f + LANES >= end;
+        uint job = last && more ? next_job : next_job - teams();
+        send_for(form, (job - part_begin) * job_rows() * blocks + (last ? lane : f + LANES + lane));
+        vec2 sums = dot_blocks(form, u, v, m, second_base, first + row, column);
         for (; (done + 1u) * blocks <= f + LANES && done < rows; done++) {
-            finish_row(of, first + done, row == done ? carry + sums : carry);
+            finish_row(first + done, row == done ? carry + sums : carry);
             carry = vec2(0.0);
         }
         if (row == done) carry += sums;
@@ -266,12 +300,56 @@ void run_job(uint jobs) {
     }
 }
 
+// All jobs of this team in the present part.
+void run_part(uint form) {
+    while (next_job < part_end) run_job(form);
+}
+
 void product() {
     uint jobs = P.jobs;
     best = -3.4e38;
     best_at = NONE;
     if (gl_WorkGroupID.x < jobs) make_x();
-    for (uint i = team(); i < jobs; i += teams()) run_job(jobs);
+    while (next_job < jobs) {
+        if (next_job >= part_end) {
+            find_part(next_job);
+            send_first();
+        }
+        uint form = m.form;
+#if (FORMS & 1) != 0
+        if (form == FORM_F32) run_part(FORM_F32);
+#endif
+#if (FORMS & 2) != 0
+        if (form == FORM_F16) run_part(FORM_F16);
+#endif
+#if (FORMS & 4) != 0
+        if (form == FORM_BF16) run_part(FORM_BF16);
+#endif
+#if (FORMS & 8) != 0
+        if (form == FORM_Q4) run_part(FORM_Q4);
+#endif
+#if (FORMS & 16) != 0
+        if (form == FORM_Q4M) run_part(FORM_Q4M);
+#endif
+#if (FORMS & 32) != 0
+        if (form == FORM_Q5) run_part(FORM_Q5);
+#endif
+#if (FORMS & 64) != 0
+        if (form == FORM_Q5M) run_part(FORM_Q5M);
+#endif
+#if (FORMS & 128) != 0
+        if (form == FORM_Q6) run_part(FORM_Q6);
+#endif
+#if (FORMS & 256) != 0
+        if (form == FORM_Q8) run_part(FORM_Q8);
+#endif
+#if (FORMS & 512) != 0
+        if (form == FORM_Q8X2) run_part(FORM_Q8X2);
+#endif
+#if (FORMS & 1024) != 0
+        if (form == FORM_Q8X2M) run_part(FORM_Q8X2M);
+#endif
+    }
     if (P.best != NONE) put_best();
 }
 

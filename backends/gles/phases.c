@@ -38,18 +38,12 @@ static uint32_t form_of(const backend_weight *w) {
     return forms[w->layout];
 }
 
-/* Its bit in FORMS. */
-static int form_bit(uint32_t form) {
-    uint32_t bits = form & 0xFF;
-    return (bits == 4 ? 1 : bits < 8 ? 2 : bits == 8 ? 4 : 8) | (form >> 20 ? 16 : 0);
-}
-
 static int max_int(int a, int b) {
     return a > b ? a : b;
 }
 
 static void add_op(const backend_program *p, const tape_op *op, gles_phase_shape *s) {
-    if (op->kind == TAPE_MATMUL) s->forms |= form_bit(form_of(gles_weight_of(p, op, 0)));
+    if (op->kind == TAPE_MATMUL) s->forms |= 1 << gles_weight_of(p, op, 0)->layout;
     if (op->kind == TAPE_MATMUL) s->x_blocks = max_int(s->x_blocks, (int)gles_blocks(gles_weight_of(p, op, 0)->cols));
     if (op->kind == TAPE_NORM) {
         int quads = 8 * (int)gles_blocks(p->request.tape->values[op->out].width);
