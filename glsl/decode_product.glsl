@@ -4,9 +4,9 @@
 // take neighbouring blocks of 32 weights, read neighbouring words of both. Each team of 32 lanes works for itself, with
 // no barrier but those around x: it goes through the blocks of a job of P.each rows as one stream, a block a lane, and
 // adds up a row over its lanes when the stream has passed its end. Two streams run side by side and share what is read
-// of x: rows r and r + P.each of a job, or row r of both matrices of a gated pair. The blocks of the next two turns are
-// on their way while the present ones are multiplied; those of a phase's first turns are sent for before the barrier in
-// front of the phase, when nothing but weights is known.
+// of x: rows r and r + P.each of a job, or row r of both matrices of a gated pair. The next blocks are on their way
+// while the present ones are multiplied; those of a phase's first job are sent for before the barrier in front of the
+// phase, when nothing but weights is known.
 //
 // How x is made: PLAIN: in0.  NORM: norm(in0).  ADD_NORM: h = in0 + in1, norm(h).  POST_ADD_NORM: h = in0 +
 // post_norm(in1), norm(h).  JOIN: the pieces that attention left. Every work group does that for itself; the first one
@@ -21,9 +21,8 @@ phase_part m;                    // the matrix of the present job
 uint part, part_begin, part_end; // its number, and which jobs are its
 planes at;
 uint second_base, second_row;    // from the first to the second stream: another matrix, or `each` rows on
-uint next_job;                   // of this team
-uint sent_job, sent_at;          // job and block of it that are sent for next
-block next0, next1, then0, then1; // the blocks that are on their way: for the next turn, for the one after
+uint next_job;
+block next0, next1;              // the blocks that are on their way
 vec4 norm_ahead[QUADS_EACH], post_ahead[QUADS_EACH];
 float best;
 uint best_at;
@@ -78,60 +77,47 @@ uint job_rows() { return second_row + each; } // of the result
 uint team() { return gl_LocalInvocationIndex / LANES * gl_NumWorkGroups.x + gl_WorkGroupID.x; }
 uint teams() { return gl_NumWorkGroups.x * (T / LANES); }
 
-// The blocks behind those that were sent for last, of this team's jobs of the present matrix. Behind the end: any block.
-void send_for(uint form) {
-    uint b = (sent_job - part_begin) * job_rows() * blocks + sent_at + gl_LocalInvocationIndex % LANES, last = m.n - 1u;
-    next0 = then0;
-    next1 = then1;
-    then0 = block_load(m.weight, m.n, at, form, min(b, last));
-    then1 = block_load(second_base, m.n, at, form, min(b + second_row * blocks, last));
-    sent_at += LANES;
-    if (sent_at >= each * blocks) {
-        sent_at = 0u;
-        sent_job += teams();
-    }
-}
-
-void send_twice(uint form) {
-    sent_job = next_job;
-    sent_at = 0u;
-    send_for(form);
-    send_for(form);
+// Block b of the present matrix, and of the second stream. Behind the last: any block.
+void send_for(uint form, uint b) {
+    uint last = m.n - 1u;
+    next0 = block_load(m.weight, m.n, at, form, min(b, last));
+    next1 = block_load(second_base, m.n, at, form, min(b + second_row * blocks, last));
 }
 
 void send_first() {
+    uint b = (next_job - part_begin) * job_rows() * blocks + gl_LocalInvocationIndex % LANES;
 #if (FORMS & 1) != 0
-    if (m.form == FORM_F32) send_twice(FORM_F32);
+    if (m.form == FORM_F32) send_for(FORM_F32, b);
 #endif
 #if (FORMS & 2) != 0
-    if (m.form == FORM_F16) send_twice(FORM_F16);
+    if (m.form == FORM_F16) send_for(FORM_F16, b);
 #endif
 #if (FORMS & 4) != 0
-    if (m.form == FORM_BF16) send_twice(FORM_BF16);
+    if (m.form == FORM_BF16) send_for(FORM_BF16, b);
 #endif
 #if (FORMS & 8) != 0
-    if (m.form == FORM_Q4) send_twice(FORM_Q4);
+    if (m.form == FORM_Q4) send_for(FORM_Q4, b);
 #endif
 #if (FORMS & 16) != 0
-    if (m.form == FORM_Q4M) send_twice(FORM_Q4M);
+    if (m.form == FORM_Q4M) send_for(FORM_Q4M, b);
 #endif
 #if (FORMS & 32) != 0
-    if (m.form == FORM_Q5) send_twice(FORM_Q5);
+    if (m.form == FORM_Q5) send_for(FORM_Q5, b);
 #endif
 #if (FORMS & 64) != 0
-    if (m.form == FORM_Q5M) send_twice(FORM_Q5M);
+    if (m.form == FORM_Q5M) send_for(FORM_Q5M, b);
 #endif
 #if (FORMS & 128) != 0
-    if (m.form == FORM_Q6) send_twice(FORM_Q6);
+    if (m.form == FORM_Q6) send_for(FORM_Q6, b);
 #endif
 #if (FORMS & 256) != 0
-    if (m.form == FORM_Q8) send_twice(FORM_Q8);
+    if (m.form == FORM_Q8) send_for(FORM_Q8, b);
 #endif
 #if (FORMS & 512) != 0
-    if (m.form == FORM_Q8X2) send_twice(FORM_Q8X2);
+    if (m.form == FORM_Q8X2) send_for(FORM_Q8X2, b);
 #endif
 #if (FORMS & 1024) != 0
-    if (m.form == FORM_Q8X2M) send_twice(FORM_Q8X2M);
+    if (m.form == FORM_Q8X2M) send_for(FORM_Q8X2M, b);
 #endif
 }
 
@@ -291,14 +277,19 @@ void put_best() {
     }
 }
 
+// One job; leaves the first blocks of the team's next one, if that is of the same matrix, on their way.
 void run_job(uint form) {
     uint lane = gl_LocalInvocationIndex % LANES, first = (next_job - part_begin) * job_rows();
     uint column = lane % blocks, row = lane / blocks, done = 0u; // an invocation's place; rows that are finished
     uint rows = min(each, m.rows - first), end = rows * blocks;
     vec2 carry = vec2(0.0); // of a row that has begun
+    next_job += teams();
+    bool more = next_job < part_end;
     for (uint f = 0u; f < end; f += LANES) {
         block u = next0, v = next1;
-        send_for(form);
+        bool last = f + LANES >= end;
+        uint job = last && more ? next_job : next_job - teams();
+        send_for(form, (job - part_begin) * job_rows() * blocks + (last ? lane : f + LANES + lane));
         vec2 sums = dot_blocks(form, u, v, m, second_base, first + row, column);
         for (; (done + 1u) * blocks <= f + LANES && done < rows; done++) {
             finish_row(first + done, row == done ? carry + sums : carry);
@@ -307,7 +298,6 @@ void run_job(uint form) {
         if (row == done) carry += sums;
         for (column += LANES; column >= blocks; column -= blocks) row++;
     }
-    next_job += teams();
 }
 
 // All jobs of this team in the present part.
