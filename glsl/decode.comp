@@ -44,6 +44,7 @@ void main() {
     for (uint i = range.x; i < range.y; i++) {
         now = i;
         if (P.kind == PRODUCT) product_ahead();
+        if (P.kind == ATTEND) attend_ahead();
         if (i != range.x) {
             target += gl_NumWorkGroups.x;
             grid_barrier(target);

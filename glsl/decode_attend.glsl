@@ -92,20 +92,61 @@ void write_row(uint kv, uint sequence, uint position) {
     cache[k + PAGE * P.kv_heads * UNITS + u] = new_unit(u);
 }
 
-// Scores of positions [begin, begin + n) into score[head][position]; places of their values into value_at.
-void score_block(uint kv, uint sequence, uint position, uint begin, uint n) {
-    uint t = gl_LocalInvocationIndex, lane = t % KEY_LANES, which = t % LANES / KEY_LANES, warp = t / LANES;
-    for (uint i0 = 0u; i0 < n; i0 += AHEAD * WARPS * KEYS) {
-        uvec4 key[AHEAD * LOADS];
-        for (uint u = 0u; u < AHEAD; u++) {
-            uint i = i0 + (u * WARPS + warp) * KEYS + which, j = begin + min(i, n - 1u);
-            uint k = cache_row(sequence, j, 0u) + kv * UNITS;
-            if (lane == 0u && i < n) value_at[i] = k + PAGE * P.kv_heads * UNITS;
-            for (uint l = 0u; l < LOADS; l++) {
-                uint unit = min(lane + l * KEY_LANES, UNITS - 1u);
-                key[u * LOADS + l] = j == position ? new_key(unit) : cache[k + unit];
-            }
-        }
+// What a work group takes: heads, and a piece of the cache.
+struct piece {
+    uint unit, number, count, kv; // count: of pieces
+    uint position, sequence, begin, end;
+};
+
+piece find_piece(uint job) {
+    piece c;
+    c.count = cache_pieces();
+    c.unit = job / c.count;
+    c.number = job - c.unit * c.count;
+    c.kv = c.unit * G / (P.heads / P.kv_heads);
+    c.position = uint(step[P.position]);
+    c.sequence = uint(step[P.sequence]);
+    uvec2 seen = seen_positions();
+    uint each = (seen.y + c.count - 1u) / c.count;
+    c.begin = seen.x + c.number * each;
+    c.end = min(c.begin + each, c.position + 1u);
+    return c;
+}
+
+const uint TURN = AHEAD * WARPS * KEYS; // keys that a work group reads at a time
+uvec4 key[AHEAD * LOADS];               // of a lane, on their way
+
+uint key_number(uint u) { // of a lane's u-th key among those of a turn
+    uint t = gl_LocalInvocationIndex;
+    return (u * WARPS + t / LANES) * KEYS + t % LANES / KEY_LANES;
+}
+
+// Keys of positions [begin, begin + n), those of the turn that begins at number i0; places of their values.
+void send_for_keys(piece c, uint begin, uint n, uint i0) {
+    uint lane = gl_LocalInvocationIndex % KEY_LANES;
+    for (uint u = 0u; u < AHEAD; u++) {
+        uint i = i0 + key_number(u), k = cache_row(c.sequence, begin + min(i, n - 1u), 0u) + c.kv * UNITS;
+        if (lane == 0u && i < n) value_at[i] = k + PAGE * P.kv_heads * UNITS;
+        for (uint l = 0u; l < LOADS; l++) key[u * LOADS + l] = cache[k + min(lane + l * KEY_LANES, UNITS - 1u)];
+    }
+}
+
+// The first turn's keys are known before the phase begins, all but the newest.
+void attend_ahead() {
+    piece c = find_piece(gl_WorkGroupID.x);
+    if (gl_WorkGroupID.x < P.heads / G * c.count && c.begin < c.end)
+        send_for_keys(c, c.begin, min(POSITIONS, c.end - c.begin), 0u);
+}
+
+// Scores of positions [begin, begin + n) into score[head][position]; the first turn's keys have been sent for.
+void score_block(piece c, uint begin, uint n) {
+    uint t = gl_LocalInvocationIndex, lane = t % KEY_LANES, which = t % LANES / KEY_LANES;
+    for (uint i0 = 0u; i0 < n; i0 += TURN) {
+        if (i0 != 0u) send_for_keys(c, begin, n, i0);
+        for (uint u = 0u; u < AHEAD; u++)
+            for (uint l = 0u; l < LOADS; l++)
+                if (begin + i0 + key_number(u) == c.position)
+                    key[u * LOADS + l] = new_key(min(lane + l * KEY_LANES, UNITS - 1u));
         for (uint g = 0u; g < G; g++)
             for (uint u = 0u; u < AHEAD; u++) {
                 float s = 0.0;
@@ -117,7 +158,7 @@ void score_block(uint kv, uint sequence, uint position, uint begin, uint n) {
                 }
                 for (uint w = 0u; w < KEYS; w++) {
                     float sum = lanes_sum(which == w ? s : 0.0);
-                    uint i = i0 + (u * WARPS + warp) * KEYS + w;
+                    uint i = i0 + key_number(u) - which + w;
                     if (t % LANES == 0u && i < n) score[g * POSITIONS + i] = sum;
                 }
             }
@@ -196,36 +237,37 @@ void put_results(uint unit, uint piece, uint pieces, vec4 sum[G * QUADS]) {
     barrier();
 }
 
-void attend_piece(uint unit, uint piece, uint pieces) {
-    uint t = gl_LocalInvocationIndex, sharing = P.heads / P.kv_heads, kv = unit * G / sharing;
-    uint position = uint(step[P.position]), sequence = uint(step[P.sequence]);
-    uvec2 seen = seen_positions();
-    uint each = (seen.y + pieces - 1u) / pieces;
-    uint begin = seen.x + piece * each, end = min(begin + each, position + 1u);
+void attend_piece(piece c) {
+    uint t = gl_LocalInvocationIndex;
     if (t < G) {
         largest[t] = LOWEST;
         total[t] = 0.0;
     }
-    make_heads(unit, kv);
-    bool writes = unit * G % sharing == 0u; // the first of those that share a kv head
-    if (writes && begin <= position && position < end) write_row(kv, sequence, position);
+    make_heads(c.unit, c.kv);
+    bool writes = c.unit * G % (P.heads / P.kv_heads) == 0u; // the first of those that share a kv head
+    if (writes && c.begin <= c.position && c.position < c.end) write_row(c.kv, c.sequence, c.position);
     vec4 sum[G * QUADS];
     for (uint i = 0u; i < G * QUADS; i++) sum[i] = vec4(0.0);
-    for (uint at = begin; at < end; at += POSITIONS) {
-        uint n = min(POSITIONS, end - at);
-        score_block(kv, sequence, position, at, n);
+    for (uint at = c.begin; at < c.end; at += POSITIONS) {
+        uint n = min(POSITIONS, c.end - at);
+        if (at != c.begin) send_for_keys(c, at, n, 0u);
+        score_block(c, at, n);
         barrier();
         weigh_block(n);
         barrier();
         for (uint g = 0u; g < G; g++)
             for (uint h = 0u; h < QUADS; h++) sum[g * QUADS + h] *= shrink[g];
-        add_values(n, position - at, sum);
+        add_values(n, c.position - at, sum);
         barrier();
     }
-    put_results(unit, piece, pieces, sum);
+    put_results(c.unit, c.number, c.count, sum);
 }
 
 void attend() {
-    uint pieces = cache_pieces(), jobs = P.heads / G * pieces;
-    for (uint i = gl_WorkGroupID.x; i < jobs; i += gl_NumWorkGroups.x) attend_piece(i / pieces, i % pieces, pieces);
+    uint jobs = P.heads / G * cache_pieces();
+    for (uint i = gl_WorkGroupID.x; i < jobs; i += gl_NumWorkGroups.x) {
+        piece c = find_piece(i);
+        if (i != gl_WorkGroupID.x && c.begin < c.end) send_for_keys(c, c.begin, min(POSITIONS, c.end - c.begin), 0u);
+        attend_piece(c);
+    }
 }
