@@ -50,7 +50,7 @@ typedef struct backend_compile_request {
     int max_rows, max_outputs;      /* of one batch */
     int max_sequences;              /* sequence numbers of a batch are below it */
     int max_slots[TAPE_MAX_GROUPS]; /* longest page table row, by group */
-    const tape_value *observed;     /* values that read and write may name; logits and argmax only if named */
+    const tape_value *observed;     /* values that read and write may name; logits, argmax and top only if named */
     int n_observed;
 } backend_compile_request;
 
@@ -114,7 +114,8 @@ typedef struct backend {
     void (*program_close)(backend_program *p);
     int (*groups)(const backend_program *p, const backend_group **out); /* returns how many */
 
-    /* Submits a batch through the whole range; allocates nothing. At most BACKEND_IN_FLIGHT tickets are open. */
+    /* Submits a batch through the whole range; allocates nothing. At most BACKEND_IN_FLIGHT tickets are open. A top_k
+     * whose result is not observed costs nothing. */
     glint_status (*step)(backend_program *p, const backend_batch *b, backend_ticket *ticket, glint_error *err);
     /* The same for groups [first, first + n) only, on the values that are there (written, or left by earlier groups).
      */

@@ -63,6 +63,10 @@ void host_program_close(host_program *p);
 static inline int host_rows(const host_program *p, const backend_batch *b, tape_value v) {
     return p->tape->values[v].outputs ? b->n_outputs : b->n_rows;
 }
+/* Does a step compute this op? top_k only where its result is observed. */
+static inline bool host_computes(const host_program *p, const tape_op *op) {
+    return op->kind != TAPE_TOP_K || p->kept[op->out];
+}
 /* The id of row `row`, through BACKEND_PREVIOUS where asked. */
 int host_token(const host_program *p, const backend_batch *b, int row);
 /* Ends a run of groups [first, first + n): keeps the ids if argmax was among them, and gives the ticket. */

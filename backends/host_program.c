@@ -47,7 +47,7 @@ static int group_outputs(const host_program *p, int first, int last, tape_value 
         bool inside = false, behind = false;
         for (int j = i + 1; v >= 0 && j < t->n_ops; j++)
             if (t->ops[j].in[0] == v || t->ops[j].in[1] == v) *(j <= last ? &inside : &behind) = true;
-        if (v >= 0 && (behind || p->kept[v] || !inside)) out[n++] = v;
+        if (v >= 0 && host_computes(p, &t->ops[i]) && (behind || p->kept[v] || !inside)) out[n++] = v;
     }
     return n;
 }

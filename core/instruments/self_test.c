@@ -89,6 +89,7 @@ static void build(tape *t) {
     }
     tape_value x = tape_select_rows(t, "last", h);
     t->logits = matmul(t, "logits", x, VOCABULARY, WIDTH, TAPE_NONE);
+    t->top = tape_top_k(t, "top", t->logits, TAPE_MOST_TOP);
     t->argmax = tape_argmax(t, "argmax", t->logits);
 }
 
