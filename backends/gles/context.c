@@ -43,6 +43,7 @@ static const limit_row limit_rows[] = {
     {"align", offsetof(gles_limits, align), 256},
     {"blocks", offsetof(gles_limits, blocks), 4},
     {"subgroup", offsetof(gles_limits, subgroup), 0},
+    {"maps", offsetof(gles_limits, maps), 0},
 };
 enum { LIMITS = sizeof limit_rows / sizeof *limit_rows };
 
@@ -111,6 +112,7 @@ static void query_limits(gles_context *c) {
     gl->GetIntegerv(GL_UNIFORM_BUFFER_OFFSET_ALIGNMENT, &uniform);
     l->align = v > uniform ? v : uniform;
     l->subgroup = usable_subgroup(gl, c->extensions);
+    l->maps = gl->BufferStorageEXT && gles_has_word(c->extensions, "GL_EXT_buffer_storage");
     const char *mask = getenv("GLINT_GLES_LIMITS");
     if (mask) apply_mask(l, mask);
 }

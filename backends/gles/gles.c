@@ -109,7 +109,6 @@ static glint_status gles_open(const char *name, const backend_options *options, 
         return s;
     }
     d->options = *options;
-    d->upload_threads = gles_upload_threads();
     d->threads = group_size(d, LARGEST_GROUP);
     d->product_threads = d->c.software ? d->threads : group_size(d, PRODUCT_GROUP);
     d->attend_threads = d->c.software ? d->threads : group_size(d, ATTEND_GROUP);
