@@ -32,9 +32,11 @@ const cli_command cli_commands[] = {
      cli_bench},
     {"perplexity", CLI_PERPLEXITY, "[-m MODEL] -f FILE [-c N] [--score half|all]", "score a text",
      "Prints the mean negative log-likelihood of a text's tokens and the perplexity, its exponential.", cli_perplexity},
-    {"trace", CLI_TRACE, "[-m MODEL] [-p TEXT | -f FILE | --ids LIST] [-n N] -o FILE", "write the values of a run",
+    {"trace", CLI_TRACE, "[-m MODEL] [-p TEXT | -f FILE | --ids LIST] [-n N] [-o FILE] [--html FILE]",
+     "write the values of a run",
      "Runs a prompt and N greedy steps, writes every observed value to a safetensors file, and prints statistics of "
-     "each. Names and shapes are described in docs/trace-format.md.",
+     "each. Names and shapes are described in docs/trace-format.md. With --html the growth of the residual stream, the "
+     "likeliest tokens, the statistics and the architecture card become a page that needs no network.",
      cli_trace},
 };
 const int cli_n_commands = sizeof cli_commands / sizeof *cli_commands;

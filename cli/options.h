@@ -29,6 +29,7 @@ typedef struct cli_options {
     bool null;                               /* bench */
     int score;                               /* perplexity: half, all */
     const char *output, *values, *layers;    /* trace */
+    const char *html;                        /* trace, check */
     bool json, quiet, verbose, help;
 } cli_options;
 

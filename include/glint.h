@@ -282,12 +282,25 @@ typedef void glint_progress(size_t done, size_t total, void *user);
 glint_status glint_perplexity_run(glint_session *session, const int32_t *ids, size_t n, int window, glint_score score,
                                   glint_progress *progress, void *user, glint_perplexity *out, glint_error *err);
 
+/* Rows of one value of a run. Pointers live while the function that they are given to runs. */
+typedef struct glint_value_rows {
+    const char *name;
+    int layer; /* -1: of none */
+    int width;
+    int first_row, rows;    /* positions [first_row, first_row + rows) of the run */
+    const int32_t *ids;     /* the token of each; NULL: not known */
+    const float *tested;    /* rows * width numbers */
+    const float *reference; /* as many beside them; NULL: none */
+} glint_value_rows;
+
 typedef struct glint_trace_options {
     const int32_t *prompt;
     size_t n_prompt;
     const char *prompt_text; /* recorded in the file; NULL: none */
     int n;                   /* greedy steps after the prompt */
-    const char *path;        /* safetensors file, docs/trace-format.md */
+    const char *path;        /* safetensors file, docs/trace-format.md; NULL: none */
+    /* Called for every observed value as its rows come; NULL: not wanted. */
+    void (*rows)(const glint_value_rows *rows, void *user);
 } glint_trace_options;
 
 typedef struct glint_value_stats { /* over every element of the value, all rows */
@@ -299,7 +312,7 @@ typedef struct glint_value_stats { /* over every element of the value, all rows 
 } glint_value_stats;
 
 /* Runs the prompt and n greedy steps on a session opened with `observe`, and writes every observed value.
- * `stats` is called for each value when the file is complete; NULL: not wanted. */
+ * `stats` is called for each value when the run is over and the file complete; NULL: not wanted. */
 glint_status glint_trace(glint_session *session, const glint_trace_options *options,
                          void (*stats)(const glint_value_stats *value, void *user), void *user, glint_error *err);
 
@@ -326,6 +339,9 @@ typedef struct glint_comparison {
     double share;                /* largest error as a share of its bound: 1 is the limit */
     bool differs_from_itself;    /* the same group on the same inputs gave other bits the second time */
     bool pass;
+    int prompt;                                /* which prompt of a file; else 0 */
+    const int32_t *ids;                        /* the token of each row; NULL: not known */
+    const float *tested_rows, *reference_rows; /* rows * width numbers each, for the report; NULL: not at hand */
     const char *kind;   /* of a failure: what kind of fault, one of the words of docs/diagnose.md; "": not named */
     const char *reason; /* one line: what fits, how well, and the runner-up; "" where there is none */
 } glint_comparison;
@@ -366,6 +382,30 @@ typedef struct glint_diff_options {
 
 /* Values that both files have, in the order in which a model computes them. GLINT_MISMATCH as above. */
 glint_status glint_diff(const glint_diff_options *options, glint_verdict *verdict, glint_error *err);
+
+/* ---- The report: one page of HTML that needs nothing beside itself ------------------------------------------- */
+
+typedef struct glint_report glint_report;
+
+typedef struct glint_report_options {
+    const char *path;         /* of the page */
+    const char *title;        /* "glint check" */
+    const glint_model *model; /* outlives the report */
+    const char *device;       /* what ran; in a comparison, the side under test */
+    const char *reference;    /* the other side; NULL: none */
+    glint_precision precision;
+} glint_report_options;
+
+/* Opens the output file, so that one that cannot be written is refused before the work. Strings are copied. */
+glint_status glint_report_open(const glint_report_options *options, glint_report **out, glint_error *err);
+/* What came out; the page has a section for whatever was told. Want of memory is reported by glint_report_finish. */
+void glint_report_rows(glint_report *report, const glint_value_rows *rows);
+void glint_report_stats(glint_report *report, const glint_value_stats *value);
+void glint_report_comparison(glint_report *report, const glint_comparison *value); /* and its rows, where it has them */
+void glint_report_verdict(glint_report *report, const glint_verdict *verdict);
+/* Writes the page, which appears under its name when it is complete. */
+glint_status glint_report_finish(glint_report *report, glint_error *err);
+void glint_report_close(glint_report **report); /* not finished: no page */
 
 #ifdef __cplusplus
 }

@@ -19,7 +19,8 @@ typedef struct trace {
     double *sums;  /* by value: sum, sum of squares, negatives */
     float *buffer; /* rows of one value of one step */
     int chunk;     /* rows of a step, all of which are outputs */
-    file_out file;
+    file_out file; /* all zeros: none is wanted */
+    void *user;
 } trace;
 
 /* ---- Header ---- */
@@ -112,7 +113,7 @@ static void count(glint_value_stats *st, double *sums, const float *x, int first
 }
 
 static void write_at(trace *t, uint64_t offset, const void *data, size_t bytes) {
-    if (fseeko(t->file.stream, (off_t)offset, SEEK_SET) == 0) fwrite(data, 1, bytes, t->file.stream);
+    if (t->file.stream && fseeko(t->file.stream, (off_t)offset, SEEK_SET) == 0) fwrite(data, 1, bytes, t->file.stream);
 }
 
 /* Runs n rows that begin at row `first` of the trace, and writes what was observed. */
@@ -126,9 +127,13 @@ static glint_status step(trace *t, const int32_t *ids, int first, int n, glint_e
         if (status) break;
         write_at(t, t->offset[v] + (uint64_t)first * row_bytes, t->buffer, (size_t)n * row_bytes);
         count(&t->stats[v], &t->sums[3 * v], t->buffer, first, n);
+        const glint_value_info *i = &s->values[v];
+        if (t->o->rows)
+            t->o->rows(&(glint_value_rows){i->name, i->layer, i->width, first, n, ids, t->buffer, NULL}, t->user);
     }
     write_at(t, t->offset[s->n_values] + (uint64_t)first * 4, ids, (size_t)n * sizeof *ids);
-    if (!status && ferror(t->file.stream)) return file_out_commit(&t->file, err); /* says why; nothing is left */
+    if (!status && t->file.stream && ferror(t->file.stream))
+        return file_out_commit(&t->file, err); /* says why; nothing is left */
     return status;
 }
 
@@ -191,15 +196,15 @@ static glint_status check(const trace *t, glint_error *err) {
 
 glint_status glint_trace(glint_session *s, const glint_trace_options *o,
                          void (*stats)(const glint_value_stats *value, void *user), void *user, glint_error *err) {
-    trace t = {.s = s, .o = o, .chunk = s->outputs < s->batch ? s->outputs : s->batch};
+    trace t = {.s = s, .o = o, .chunk = s->outputs < s->batch ? s->outputs : s->batch, .user = user};
     arena memory = {0};
     glint_status status = check(&t, err);
     if (!status) status = make_room(&t, &memory, err);
     t.rows = (int)o->n_prompt + o->n;
-    if (!status) status = file_out_open(o->path, &t.file, err);
-    if (!status) status = write_header(&t, err);
+    if (!status && o->path) status = file_out_open(o->path, &t.file, err);
+    if (!status && o->path) status = write_header(&t, err);
     if (!status) status = run(&t, err);
-    if (!status) status = file_out_commit(&t.file, err);
+    if (!status && o->path) status = file_out_commit(&t.file, err);
     file_out_abort(&t.file);
     for (int v = 0; v < s->n_values && !status && stats; v++) {
         finish(&t.stats[v], &t.sums[3 * v]);
