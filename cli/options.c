@@ -26,6 +26,10 @@ const cli_option cli_option_table[] = {
      MODELS, CLI_TEXT, FIELD(model), 0, 0},
     {"device", 'd', "DEVICE", "auto, or a name that 'glint devices' lists (default: auto)", SESSIONS | CLI_DEVICES,
      CLI_TEXT, FIELD(device), 0, 0},
+    {"split", 0, "LIST",
+     "layers by device, as 'gles:0=0-12,cpu=13-25'; also the items embed and head, which else go with the layer beside "
+     "them",
+     SESSIONS, CLI_TEXT, FIELD(split), 0, 0},
     {"precision", 0, "fast|exact",
      "fast: 8-bit activations, half-precision cache; exact: float32, the same bits however the prompt is fed (default: "
      "fast)",

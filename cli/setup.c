@@ -49,8 +49,15 @@ glint_status cli_open_model(const cli_options *o, glint_model **out, glint_error
     return s ? s : glint_model_open(o->model ? o->model : path, out, err);
 }
 
+static void on_notice(const char *line, void *user) {
+    (void)user;
+    fprintf(stderr, "glint: %s\n", line);
+}
+
 glint_session_options cli_session_options(const cli_options *o) {
     return (glint_session_options){.device = o->device,
+                                   .split = o->split,
+                                   .notice = on_notice,
                                    .precision = (glint_precision)o->precision,
                                    .threads = o->threads,
                                    .context = o->context,

@@ -141,13 +141,18 @@ typedef struct glint_session_options { /* zeros are the defaults */
     const char *observe; /* glob over value names that glint_session_value may ask for; NULL: none */
     const int *layers;   /* with `observe`: only values of these layers, and of none; NULL: all */
     int n_layers;
+    const char *split; /* instead of `device`: "gles:0=0-12,cpu=13-25", also with the items embed and head, which go with
+                          the layer beside them where they are not named. A device that is named twice is opened twice */
+    /* Called with one line for people when a device has failed and the session goes on without it; NULL: not wanted. */
+    void (*notice)(const char *line, void *user);
+    void *notice_user;
 } glint_session_options;
 
 glint_status glint_session_open(glint_model *model, const glint_session_options *options, glint_session **out,
                                 glint_error *err);
 void glint_session_close(glint_session **session);
 
-const char *glint_session_device(const glint_session *session); /* the device's name */
+const char *glint_session_device(const glint_session *session); /* the device's name, or the split */
 const char *glint_session_reason(const glint_session *session); /* why that one */
 int glint_session_context(const glint_session *session);
 int glint_session_batch(const glint_session *session);
