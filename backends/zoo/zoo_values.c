@@ -136,13 +136,13 @@ glint_status zoo_last_number(zoo_run *r, glint_error *err) {
     return GLINT_OK;
 }
 
-/* F37 */
+/* F37: who reads it begins in what lies before it. */
 glint_status zoo_shift(zoo_run *r, glint_error *err) {
     enum { EARLY = 8 };
     (void)err;
     size_t n = numbers(r), k = n < EARLY ? n : EARLY;
-    memmove(r->out, r->out + k, (n - k) * sizeof(float));
-    memcpy(r->out + n - k, r->old + n - k, k * sizeof(float));
+    memmove(r->out + k, r->out, (n - k) * sizeof(float));
+    memset(r->out, 0, k * sizeof(float));
     return GLINT_OK;
 }
 
@@ -159,25 +159,22 @@ static float half(float x) {
     return format_f16_to_f32(format_f32_to_f16(x));
 }
 
-/* How far that takes a dot product from where it should be. */
-static float half_error(const float *a, const float *b, int n) {
-    float sum = 0;
-    double exact = 0;
-    for (int i = 0; i < n; i++) {
-        sum = half(sum + half(a[i] * b[i]));
-        exact += (double)a[i] * b[i];
-    }
-    return (float)(sum - exact);
-}
-
 glint_status zoo_half_sums(zoo_run *r, glint_error *err) {
     int cols = r->in_width[0];
     float *w = malloc((size_t)r->width * (size_t)cols * sizeof *w);
     if (!w) return base_fail(err, GLINT_INTERNAL, "zoo: out of memory for a weight");
     glint_status status = r->device->backend->weight_rows(r->device->inner, r->weight, 0, r->width, w, err);
     for (size_t i = 0; i < numbers(r) && !status; i++) {
-        size_t row = i / (size_t)r->width, o = i % (size_t)r->width;
-        r->out[i] += half_error(w + o * (size_t)cols, r->in[0] + row * (size_t)cols, cols);
+        const float *row = w + i % (size_t)r->width * (size_t)cols;
+        const float *x = r->in[0] + i / (size_t)r->width * (size_t)cols;
+        float sum = 0;
+        double exact = 0;
+        for (int k = 0; k < cols; k++) {
+            sum = half(sum + half(row[k] * x[k]));
+            exact += (double)row[k] * x[k];
+        }
+        bool bias = r->op->weight[1] >= 0;
+        r->out[i] = half(sum + (bias ? (float)(r->out[i] - exact) : 0));
     }
     free(w);
     return status;
