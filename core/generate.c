@@ -1,10 +1,22 @@
 /* The decode loop: prompt in, tokens out. Allocates nothing. */
 #include "core/session.h"
 
+static glint_status choose_from_top(glint_session *s, glint_sampler *sampler, bool *decided, int32_t *id,
+                                    glint_error *err) {
+    glint_token_logit top[GLINT_TOP];
+    int n;
+    glint_status status = glint_session_top(s, 0, top, &n, err);
+    if (!status) *decided = glint_sampler_choose_top(sampler, top, n, id);
+    return status;
+}
+
 static glint_status choose(glint_session *s, glint_sampler *sampler, bool need_logits, const float **logits,
                            int32_t *id, glint_error *err) {
+    bool decided = false;
     *logits = NULL;
     glint_status status = GLINT_OK;
+    if (sampler && s->top && !need_logits) status = choose_from_top(s, sampler, &decided, id, err);
+    if (status || decided) return status;
     if (sampler || need_logits) status = glint_session_logits(s, 0, logits, err);
     if (status) return status;
     if (!sampler) return glint_session_argmax(s, 0, id, err);

@@ -26,7 +26,7 @@ static bool layer_wanted(const glint_session_options *o, int layer) {
 static glint_status list_values(glint_session *s, const glint_session_options *o, glint_error *err) {
     const tape *t = &s->model->tape;
     s->values = arena_array(&s->memory, (size_t)t->n_values, sizeof *s->values);
-    s->value_ids = arena_array(&s->memory, (size_t)t->n_values + 2, sizeof *s->value_ids);
+    s->value_ids = arena_array(&s->memory, (size_t)t->n_values + 3, sizeof *s->value_ids);
     if (!s->values || !s->value_ids) return base_fail(err, GLINT_INTERNAL, "out of memory for the value list");
     for (tape_value v = 0; o->observe && v < t->n_values; v++) {
         const tape_value_info *i = &t->values[v];
@@ -38,6 +38,7 @@ static glint_status list_values(glint_session *s, const glint_session_options *o
         return base_fail(err, GLINT_USAGE, "no value is named \"%s\" in the layers asked for", o->observe);
     s->value_ids[s->n_values] = t->logits;
     s->value_ids[s->n_values + 1] = t->argmax;
+    s->value_ids[s->n_values + 2] = t->top;
     return GLINT_OK;
 }
 
@@ -50,7 +51,7 @@ part_setup session_setup(const glint_session *s) {
                         .outputs = s->outputs,
                         .cache_f32 = s->cache_f32,
                         .observed = s->value_ids,
-                        .n_observed = s->n_values + 2};
+                        .n_observed = s->n_values + 2 + s->top};
 }
 
 static glint_status make_room(glint_session *s, int sequences, glint_error *err) {
@@ -90,6 +91,7 @@ static glint_status open_at(glint_model *model, const glint_session_options *o, 
     s->notice = o->notice;
     s->notice_user = o->notice_user;
     s->precision = o->precision;
+    s->top = o->top;
     s->cache_f32 = o->cache_f32 || o->precision == GLINT_EXACT;
     s->context = pick(o->context, min_int(CONTEXT, model->context));
     s->batch = min_int(pick(o->batch, BATCH), s->context);

@@ -15,6 +15,7 @@ struct glint_session {
     glint_precision precision;
     int context, batch, outputs;
     bool cache_f32;
+    bool top; /* programs find the likeliest tokens too */
     kv kv;
     int32_t *history; /* [sequence][position] the id there; -1: only the device knows it yet */
     void (*notice)(const char *line, void *user);

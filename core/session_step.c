@@ -185,6 +185,20 @@ glint_status glint_session_argmax(glint_session *s, int k, int32_t *out, glint_e
     return status;
 }
 
+_Static_assert((int)GLINT_TOP == TAPE_MOST_TOP, "what a session gives is what a device finds");
+
+glint_status glint_session_top(glint_session *s, int k, glint_token_logit *out, int *n, glint_error *err) {
+    const tape *t = &s->model->tape;
+    float found[2 * GLINT_TOP];
+    if (!s->top) return base_fail(err, GLINT_USAGE, "the session was opened without the likeliest tokens");
+    glint_status status = check_output(s, k, err);
+    if (!status) status = session_read(s, t->top, k, 1, found, err);
+    if (status) return status;
+    *n = t->values[t->top].width / 2;
+    for (int i = 0; i < *n; i++) out[i] = (glint_token_logit){(int32_t)found[i], found[*n + i]};
+    return GLINT_OK;
+}
+
 glint_status glint_session_value(glint_session *s, int value, int first_row, int rows, float *out, glint_error *err) {
     if (value < 0 || value >= s->n_values) return base_fail(err, GLINT_USAGE, "there is no observed value %d", value);
     int have = !s->step_rows ? 0 : s->values[value].outputs ? s->step_outputs : s->step_rows;

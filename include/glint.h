@@ -137,12 +137,14 @@ typedef struct glint_session_options { /* zeros are the defaults */
     int batch;           /* rows of a prefill chunk; 0: 512 */
     int sequences;       /* 0: 1 */
     int outputs;         /* rows of one step that may have logits; 0: the number of sequences */
+    bool top;            /* steps also find the likeliest tokens: glint_session_top, sampling */
     bool cache_f32;      /* keep keys and values in float32; always so in GLINT_EXACT */
     const char *observe; /* glob over value names that glint_session_value may ask for; NULL: none */
     const int *layers;   /* with `observe`: only values of these layers, and of none; NULL: all */
     int n_layers;
-    const char *split; /* instead of `device`: "gles:0=0-12,cpu=13-25", also with the items embed and head, which go with
-                          the layer beside them where they are not named. A device that is named twice is opened twice */
+    /* Instead of `device`: "gles:0=0-12,cpu=13-25", also with the items embed and head, which go with the layer beside
+     * them where they are not named. A device that is named twice is opened twice. */
+    const char *split;
     /* Called with one line for people when a device has failed and the session goes on without it; NULL: not wanted. */
     void (*notice)(const char *line, void *user);
     void *notice_user;
@@ -173,6 +175,16 @@ glint_status glint_session_feed(glint_session *session, int sequence, const int3
 glint_status glint_session_logits(glint_session *session, int k, const float **out, glint_error *err);
 /* The likeliest token of the k-th output row of the last step, chosen on the device. */
 glint_status glint_session_argmax(glint_session *session, int k, int32_t *out, glint_error *err);
+
+enum { GLINT_TOP = 64 };
+typedef struct glint_token_logit {
+    int32_t id;
+    float logit;
+} glint_token_logit;
+/* The GLINT_TOP likeliest tokens (or all, where the vocabulary is smaller) of the k-th output row of the last step,
+ * found on the device: best first, the smaller id first where equal, NaN as -infinity. `out` has room for GLINT_TOP; *n
+ * is how many there are. GLINT_USAGE: the session was opened without `top`. */
+glint_status glint_session_top(glint_session *session, int k, glint_token_logit *out, int *n, glint_error *err);
 
 int glint_session_length(const glint_session *session, int sequence); /* tokens in the cache */
 /* Forgets all but the first `length` tokens. GLINT_USAGE when a sliding window has dropped what that would need. */
@@ -205,13 +217,19 @@ typedef struct glint_sampling { /* as on the command line; glint_sampling_defaul
 typedef struct glint_sampler glint_sampler;
 
 glint_sampling glint_sampling_default(void);
+/* Do the likeliest tokens of a step (glint_session_top) decide under these rules? *why (NULL: not wanted) becomes a
+ * phrase that says what it hangs on, or why not. */
+bool glint_sampling_uses_top(const glint_sampling *sampling, const char **why);
 glint_status glint_sampler_open(const glint_model *model, const glint_sampling *sampling, glint_sampler **out,
                                 glint_error *err);
 void glint_sampler_close(glint_sampler **sampler);
 /* Tokens that penalties should know (the prompt); chosen ones are known already. */
 void glint_sampler_accept(glint_sampler *sampler, int32_t id);
-/* Chooses from `vocabulary` logits. Same seed, same logits, same choices. Allocates nothing. */
+/* Chooses from `vocabulary` logits, NaN as -infinity. Same seed, same logits, same choices. Allocates nothing. */
 int32_t glint_sampler_choose(glint_sampler *sampler, const float *logits);
+/* Chooses from what glint_session_top gave the very id that glint_sampler_choose would take from all logits. False
+ * where that is not certain, and then nothing has changed: the rules want more, or penalties push most of them down. */
+bool glint_sampler_choose_top(glint_sampler *sampler, const glint_token_logit *top, int n, int32_t *id);
 
 /* A token's standing among all logits, before any sampling rule. */
 typedef struct glint_candidate {
@@ -228,7 +246,7 @@ glint_candidate glint_standing(const float *logits, int vocabulary, int32_t id);
 
 typedef struct glint_generated {
     int32_t id;
-    const float *logits; /* of this step; NULL where the device chose alone (see need_logits) */
+    const float *logits; /* of this step; NULL where fewer were enough to choose (see need_logits) */
     int index;           /* 0, 1, ... */
     bool last;           /* an end token: its text is not part of the answer */
 } glint_generated;
@@ -238,7 +256,7 @@ typedef struct glint_generate_options {
     size_t n_prompt;
     int n; /* new tokens at most; 0: until the end of text or of the context */
     bool ignore_end;
-    bool need_logits; /* give logits with every token, even where the device could choose alone */
+    bool need_logits; /* give logits with every token, even where fewer are enough to choose */
     /* Called for each new token; false stops. */
     bool (*token)(const glint_generated *token, void *user);
     void *user;
@@ -328,6 +346,7 @@ typedef struct glint_comparison {
     const char *value; /* "layers.3.attn.q"; of a cache write: "layers.3.attn.cache" */
     const char *op;    /* kind of the op that makes it: "matmul" */
     const char *group; /* the ops that ran as one piece, "norm+matmul"; the same as `op` where it ran alone */
+    const char *since; /* against a file: the first value made since numbers of the file went in; "": this one */
     const char *device;
     int layer;           /* -1: of none */
     int step;            /* 0: the prompt; k: the k-th decode step */

@@ -17,8 +17,14 @@ static uint32_t top_list(uint32_t n) {
     return top_parts(n) > 1 ? 2 * TOP_KEPT * top_parts(n) : 0;
 }
 
+static bool is_observed(const backend_compile_request *r, tape_value v) {
+    for (int i = 0; i < r->n_observed; i++)
+        if (r->observed[i] == v) return true;
+    return false;
+}
+
 uint32_t gles_pick_spare(const backend_compile_request *r, const tape_op *op) {
-    if (op->kind != TAPE_ARGMAX && op->kind != TAPE_TOP_K) return 0;
+    if (op->kind != TAPE_ARGMAX && (op->kind != TAPE_TOP_K || !is_observed(r, op->out))) return 0;
     uint32_t rows = (uint32_t)(r->tape->values[op->out].outputs ? r->max_outputs : r->max_rows);
     uint32_t list = top_list(width_of_operand(r, op));
     return rows * (op->kind == TAPE_ARGMAX ? 2 * ARGMAX_PARTS : list + top_list(list / 2));
