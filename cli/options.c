@@ -11,9 +11,10 @@
 #include "cli/print.h"
 
 enum {
-    SESSIONS = CLI_RUN | CLI_BENCH | CLI_PERPLEXITY | CLI_TRACE, /* subcommands that compute */
-    MODELS = SESSIONS | CLI_TOKENIZE | CLI_INSPECT,
-    TEXTS = CLI_RUN | CLI_TOKENIZE | CLI_PERPLEXITY | CLI_TRACE,
+    SESSIONS = CLI_RUN | CLI_BENCH | CLI_PERPLEXITY | CLI_TRACE, /* subcommands that open a session */
+    RUNNING = SESSIONS | CLI_CHECK,                              /* subcommands that compute */
+    MODELS = RUNNING | CLI_TOKENIZE | CLI_INSPECT,
+    TEXTS = CLI_RUN | CLI_TOKENIZE | CLI_PERPLEXITY | CLI_TRACE | CLI_CHECK,
     ALL = MODELS | CLI_DEVICES,
 };
 
@@ -24,7 +25,7 @@ const cli_option cli_option_table[] = {
     {"model", 'm', "PATH",
      "GGUF file, first file of a split GGUF, or Hugging Face directory (default: the small model installed with Glint)",
      MODELS, CLI_TEXT, FIELD(model), 0, 0},
-    {"device", 'd', "DEVICE", "auto, or a name that 'glint devices' lists (default: auto)", SESSIONS | CLI_DEVICES,
+    {"device", 'd', "DEVICE", "auto, or a name that 'glint devices' lists (default: auto)", RUNNING | CLI_DEVICES,
      CLI_TEXT, FIELD(device), 0, 0},
     {"split", 0, "LIST",
      "layers by device, as 'gles:0=0-12,cpu=13-25'; also the items embed and head, which else go with the layer beside "
@@ -33,13 +34,13 @@ const cli_option cli_option_table[] = {
     {"precision", 0, "fast|exact",
      "fast: 8-bit activations, half-precision cache; exact: float32, the same bits however the prompt is fed (default: "
      "fast)",
-     SESSIONS, CLI_CHOICE, FIELD(precision), 0, 0},
-    {"threads", 't', "N", "threads of the CPU (default: the cores there are)", SESSIONS | CLI_DEVICES, CLI_INT,
+     RUNNING, CLI_CHOICE, FIELD(precision), 0, 0},
+    {"threads", 't', "N", "threads of the CPU (default: the cores there are)", RUNNING | CLI_DEVICES, CLI_INT,
      FIELD(threads), 0, 4096},
     {"context", 'c', "N", "tokens of context (default: 4096, or the model's own length where shorter)",
      CLI_RUN | CLI_BENCH | CLI_TRACE, CLI_INT, FIELD(context), 0, 1 << 30},
     {"context", 'c', "N", "tokens of a window (default: 256)", CLI_PERPLEXITY, CLI_INT, FIELD(context), 2, 1 << 30},
-    {"batch", 'b', "N", "tokens of the prompt that are computed together (default: 512)", SESSIONS, CLI_INT,
+    {"batch", 'b', "N", "tokens of the prompt that are computed together (default: 512)", RUNNING, CLI_INT,
      FIELD(batch), 0, 1 << 20},
     {"cache-type", 0, "f16|f32", "format of cached keys and values (default: f16; always f32 with --precision exact)",
      SESSIONS, CLI_CHOICE, FIELD(cache_type), 0, 0},
@@ -48,11 +49,12 @@ const cli_option cli_option_table[] = {
     {"file", 'f', "FILE", "read the text from FILE, '-' for standard input", TEXTS, CLI_TEXT, FIELD(file), 0, 0},
     {"escape", 'e', NULL, "read \\n, \\t, \\r, \\\" and \\\\ in -p as the characters they stand for", TEXTS, CLI_FLAG,
      FIELD(escape), 0, 0},
-    {"ids", 0, "LIST", "exactly these token ids instead of a text, separated by commas", CLI_RUN | CLI_TRACE, CLI_TEXT,
-     FIELD(id_list), 0, 0},
+    {"ids", 0, "LIST", "exactly these token ids instead of a text, separated by commas",
+     CLI_RUN | CLI_TRACE | CLI_CHECK, CLI_TEXT, FIELD(id_list), 0, 0},
     {"predict", 'n', "N", "new tokens at most (default: until the end of the text or of the context)", CLI_RUN, CLI_INT,
      FIELD(n), -1, INT_MAX},
-    {"predict", 'n', "N", "greedy steps after the prompt (default: 0)", CLI_TRACE, CLI_INT, FIELD(n), 0, INT_MAX},
+    {"predict", 'n', "N", "greedy steps after the prompt (default: 0)", CLI_TRACE | CLI_CHECK, CLI_INT, FIELD(n), 0,
+     INT_MAX},
 
     {"temp", 0, "T", "temperature; 0 takes the likeliest token (default: 0.8)", CLI_RUN, CLI_FLOAT,
      FIELD(sampling.temperature), 0, 1e6},
@@ -108,7 +110,12 @@ const cli_option cli_option_table[] = {
     {"values", 0, "GLOB", "only values whose names match, such as 'layers.*.out' (default: all)", CLI_TRACE, CLI_TEXT,
      FIELD(values), 0, 0},
     {"layers", 0, "LIST", "only values of these layers, separated by commas, and those of no layer (default: all)",
-     CLI_TRACE, CLI_TEXT, FIELD(layers), 0, 0},
+     CLI_TRACE | CLI_CHECK, CLI_TEXT, FIELD(layers), 0, 0},
+
+    {"against", 0, "DEVICE", "what is right (default: cpu:ref, the oracle)", CLI_CHECK, CLI_TEXT, FIELD(against), 0,
+     0},
+    {"unfused", 0, NULL, "watch every value, also where that breaks up what a device runs as one piece", CLI_CHECK,
+     CLI_FLAG, FIELD(unfused), 0, 0},
 
     {"json", 0, NULL, "print JSON instead of text (run: a line for each event)", ALL, CLI_FLAG, FIELD(json), 0, 0},
     {"quiet", 'q', NULL, "print nothing but the result and errors", ALL, CLI_FLAG, FIELD(quiet), 0, 0},

@@ -28,7 +28,9 @@ typedef struct cli_options {
     int bench_prompt, bench_decode, repeats; /* bench */
     bool null;                               /* bench */
     int score;                               /* perplexity: half, all */
-    const char *output, *values, *layers;    /* trace */
+    const char *output, *values, *layers;    /* trace; layers: check too */
+    const char *against;                     /* check */
+    bool unfused;                            /* check */
     const char *html;                        /* trace, check */
     bool json, quiet, verbose, help;
 } cli_options;

@@ -1,0 +1,80 @@
+/* glint check: compares a device, op by op, with another or with a file. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/command.h"
+#include "cli/comparison.h"
+#include "cli/setup.h"
+
+/* What is fed where no text was given: any will do. */
+static const char default_text[] = "The quick brown fox jumps over the lazy dog.";
+
+static glint_status read_prompt(const cli_options *o, const glint_model *model, cli_ids *prompt, glint_error *err) {
+    cli_options with_text = *o;
+    if (!o->prompt && !o->file && !o->id_list) with_text.prompt = default_text;
+    return cli_read_prompt(&with_text, model, prompt, err);
+}
+
+/* auto: a hardware GPU, else the CPU. */
+static const char *choose_device(const cli_options *o, glint_device_info *first) {
+    enum { MOST = 32 };
+    glint_device_info list[MOST];
+    int n = 0;
+    if (o->device && strcmp(o->device, "auto")) return o->device;
+    if (!glint_devices(list, MOST, &n, NULL))
+        for (int i = 0; i < n && i < MOST; i++)
+            if (!list[i].software) {
+                *first = list[i];
+                return first->name;
+            }
+    return "cpu";
+}
+
+/* The verdict is part of the result where there is one, also of a check that failed. */
+static glint_status run(glint_model *model, const glint_check_options *options, const cli_options *o,
+                        glint_error *err) {
+    comparison_list list;
+    glint_verdict verdict;
+    glint_check_options with_list = *options;
+    comparison_open(&list, o->json, o->verbose);
+    with_list.compared = comparison_add;
+    with_list.user = &list;
+    glint_status s = glint_check(model, &with_list, &verdict, err);
+    if (s && s != GLINT_MISMATCH) {
+        comparison_discard(&list);
+        return s;
+    }
+    glint_error printing;
+    glint_status printed = comparison_end(&list, &verdict, &printing);
+    if (printed) *err = printing;
+    return printed ? printed : s;
+}
+
+glint_status cli_check(const cli_options *o, glint_error *err) {
+    glint_model *model = NULL;
+    glint_device_info first;
+    cli_ids prompt = {0};
+    int32_t *layers = NULL;
+    size_t n_layers = 0;
+    glint_status s = cli_open_model(o, &model, err);
+    if (!s && o->layers) s = cli_parse_ids(o->layers, "--layers", &layers, &n_layers, err);
+    if (!s) s = read_prompt(o, model, &prompt, err);
+    if (!s) {
+        glint_check_options options = {.device = choose_device(o, &first),
+                                       .against = o->against,
+                                       .precision = (glint_precision)o->precision,
+                                       .threads = o->threads,
+                                       .prompt = prompt.ids,
+                                       .n_prompt = prompt.n,
+                                       .n = o->n,
+                                       .batch = o->batch,
+                                       .unfused = o->unfused,
+                                       .layers = layers,
+                                       .n_layers = (int)n_layers};
+        s = run(model, &options, o, err);
+    }
+    free(layers);
+    cli_free_ids(&prompt);
+    glint_model_close(&model);
+    return s;
+}

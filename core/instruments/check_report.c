@@ -1,0 +1,72 @@
+/* What a check says: of each value, and in one line of all of them. */
+#include <stdio.h>
+#include <string.h>
+
+#include "core/instruments/check.h"
+
+static const char *group_text(check *c, const backend_group *g) {
+    const char *text = "";
+    for (int i = g->first_op; i <= g->last_op && text; i++)
+        text =
+            arena_printf(&c->work, "%s%s%s", text, i > g->first_op ? "+" : "", tape_kinds[c->tape->ops[i].kind].name);
+    return text ? text : "";
+}
+
+void check_describe(check *c, const backend_group *g, const tape_op *op, const char *name, int first_row,
+                    glint_comparison *out) {
+    *out = (glint_comparison){.value = name,
+                              .op = tape_kinds[op->kind].name,
+                              .group = group_text(c, g),
+                              .since = "",
+                              .device = c->device,
+                              .layer = op->layer,
+                              .step = c->step,
+                              .first_row = first_row,
+                              .kind = "",
+                              .reason = ""};
+}
+
+static void note_failure(check *c, const glint_comparison *out) {
+    if (c->verdict->failed++) return;
+    char where[96] = "";
+    if (out->nan || out->inf)
+        snprintf(where, sizeof where, "%zu NaN, %zu infinite, the first", out->nan, out->inf);
+    else
+        snprintf(where, sizeof where, "%.3g times its bound, worst", out->share);
+    snprintf(c->first_failure, sizeof c->first_failure, "%s (%s%s%s)%s%s: %s at token %d, index %d", out->value,
+             out->op, strcmp(out->op, out->group) ? " in " : "", strcmp(out->op, out->group) ? out->group : "",
+             *out->kind ? ": " : "", out->kind, where, out->first_row + out->row, out->index);
+}
+
+void check_report(check *c, glint_comparison *out) {
+    out->pass = out->share <= 1 && !out->nan && !out->unwritten && !out->differs_from_itself;
+    c->verdict->compared++;
+    if (!out->pass) {
+        note_failure(c, out);
+    } else if (out->share > c->nearest && !c->carried) {
+        c->nearest = out->share;
+        snprintf(c->nearest_name, sizeof c->nearest_name, "%s (%s)", out->value, out->op);
+    }
+    if (c->o->compared) c->o->compared(out, c->o->user);
+}
+
+glint_status check_conclude(check *c, glint_error *err) {
+    glint_verdict *v = c->verdict;
+    char head[600], tail[500] = "";
+    const char *against = c->file ? reference_path(c->file) : c->o->against ? c->o->against : "cpu:ref";
+    snprintf(head, sizeof head, "%s against %s, %s, %s", c->device, against,
+             c->o->precision == GLINT_EXACT ? "exact" : "fast", c->o->free_run ? "free" : "forced");
+    if (v->failed)
+        snprintf(tail, sizeof tail, "%d of %d values FAILED, the first: %s", v->failed, v->compared, c->first_failure);
+    else if (c->nearest > 0)
+        snprintf(tail, sizeof tail, "all %d values are right; nearest to its bound: %s at %.2f of it", v->compared,
+                 c->nearest_name, c->nearest);
+    else
+        snprintf(tail, sizeof tail, "all %d values are right, without any difference", v->compared);
+    glint_error line;
+    base_fail(&line, GLINT_OK, "%s: %s", head, tail); /* cuts a long path in the middle */
+    snprintf(v->line, sizeof v->line, "%s", line.message);
+    if (!v->compared) return base_fail(err, GLINT_BAD_INPUT, "%s: nothing could be compared", against);
+    if (!v->failed) return GLINT_OK;
+    return base_fail(err, GLINT_MISMATCH, "%d of %d values differ", v->failed, v->compared);
+}
