@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-extern const backend gles_backend, cpu_backend, ref_backend, null_backend, zoo_backend;
+extern const backend gles_backend, cpu_backend, ref_backend, null_backend, zoo_backend, failing_backend;
 
 const backend *const backend_table[] = {
 #if GLINT_GLES
@@ -11,6 +11,9 @@ const backend *const backend_table[] = {
 #endif
 #if GLINT_ZOO
     &zoo_backend,
+#endif
+#if GLINT_TESTS
+    &failing_backend,
 #endif
     &cpu_backend,  &ref_backend, &null_backend, NULL};
 
