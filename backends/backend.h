@@ -93,6 +93,8 @@ typedef struct backend {
     /* GLINT_USAGE: enumerate gives no device of that name. */
     glint_status (*open)(const char *name, const backend_options *options, backend_device **out, glint_error *err);
     void (*close)(backend_device *d);
+    /* Does it multiply quantised weights by activations in 8 bits, as GLINT_FAST allows? NULL: never. */
+    bool (*rounds)(const backend_device *d);
 
     /* Takes a weight into the device's own layout. */
     glint_status (*adopt)(backend_device *d, const backend_view *view, backend_weight **out, glint_error *err);

@@ -34,6 +34,10 @@ static void cpu_close(backend_device *d) {
     free(d);
 }
 
+static bool cpu_rounds(const backend_device *d) {
+    return d->precision == GLINT_FAST;
+}
+
 /* ---- Weights ---- */
 
 static void cpu_release(backend_device *d, backend_weight *w) {
@@ -100,6 +104,7 @@ const backend cpu_backend = {
     .enumerate = cpu_enumerate,
     .open = cpu_open,
     .close = cpu_close,
+    .rounds = cpu_rounds,
     .adopt = cpu_adopt,
     .release = cpu_release,
     .weight_rows = cpu_weight_rows,

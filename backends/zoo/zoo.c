@@ -152,6 +152,10 @@ static glint_status fill_pages(backend_cache *c, const int *pages, glint_error *
     return status;
 }
 
+static bool zoo_rounds(const backend_device *d) {
+    return d->backend->rounds && d->backend->rounds(d->inner);
+}
+
 static void zoo_cache_close(backend_device *d, backend_cache *c) {
     if (c) d->backend->cache_close(d->inner, c->inner);
     free(c);
@@ -191,6 +195,7 @@ const backend zoo_backend = {
     .enumerate = zoo_enumerate,
     .open = zoo_open,
     .close = zoo_close,
+    .rounds = zoo_rounds,
     .adopt = zoo_adopt,
     .release = zoo_release,
     .weight_rows = zoo_weight_rows,

@@ -11,7 +11,7 @@ typedef struct bound_op {
     const backend_batch *batch;
     const float *in[2]; /* operands */
     const float *out;   /* the oracle's result; of cache_write: unused */
-    bool fast;          /* the other device multiplies quantised weights by 8-bit activations */
+    bool rounds;        /* the other device multiplies quantised weights by activations in 8 bits */
     /* Where the other device did not have these very operands: how far each number of its own may be away; NULL: it
      * had them. Of attend also the keys and values that this batch has written, rows x (kv_heads * head_dim). */
     const double *off[2], *off_cache[2];

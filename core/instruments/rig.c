@@ -107,6 +107,10 @@ void rig_close(rig *g) {
     *g = (rig){0};
 }
 
+bool rig_rounds(const rig *g) {
+    return g->backend->rounds && g->backend->rounds(g->device);
+}
+
 int rig_pages(const rig_setup *s, int group) {
     return s->group_slots[group] ? s->group_slots[group] : s->pages;
 }

@@ -43,6 +43,8 @@ glint_status rig_open_on(rig *g, const backend *b, backend_device *device, const
 glint_status rig_open_beside(rig *g, const rig *owner, const rig_setup *setup, glint_error *err);
 void rig_close(rig *g);
 
+/* Does its device multiply quantised weights by activations in 8 bits? */
+bool rig_rounds(const rig *g);
 /* Pages, and slots of a page table row, of a group. */
 int rig_pages(const rig_setup *s, int group);
 int rig_slots(const rig_setup *s, int group);

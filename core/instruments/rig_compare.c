@@ -80,7 +80,7 @@ static glint_status compare_value(comparison *c, const tape_op *op, backend_tick
                   .batch = c->batch,
                   .in = {in[0], in[1]},
                   .out = oracle,
-                  .fast = c->device->options.precision == GLINT_FAST};
+                  .rounds = rig_rounds(c->device)};
     status = bound_fill(&b, &c->memory, bound, err);
     if (!status) judge(c, op, device, oracle, bound, n, width);
     return status;
