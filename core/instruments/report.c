@@ -27,7 +27,7 @@ static void *list_item(glint_report *r, report_list *l, size_t at, size_t size) 
 }
 
 static const char *keep(glint_report *r, const char *text) {
-    if (!text) return NULL;
+    if (!text) return "";
     char *copy = arena_text(&r->memory, text, strlen(text));
     if (!copy) r->no_memory = true;
     return copy ? copy : "";
@@ -161,6 +161,7 @@ void glint_report_comparison(glint_report *r, const glint_comparison *c) {
     worst->value = keep(r, c->value);
     worst->op = keep(r, c->op);
     worst->group = keep(r, c->group);
+    worst->since = keep(r, c->since);
     worst->device = keep(r, c->device);
     worst->kind = keep(r, c->kind);
     worst->reason = keep(r, c->reason);
@@ -182,7 +183,7 @@ glint_status glint_report_open(const glint_report_options *o, glint_report **out
     r->o.path = keep(r, o->path);
     r->o.title = keep(r, o->title);
     r->o.device = keep(r, o->device);
-    r->o.reference = keep(r, o->reference);
+    if (o->reference) r->o.reference = keep(r, o->reference);
     r->levels = glint_model_layers(o->model) + 1;
     glint_status status = file_out_open(o->path, &r->file, err);
     if (status)

@@ -57,7 +57,7 @@ void report_text(FILE *out, const char *text, size_t bytes);
 void report_name(FILE *out, const char *text); /* the same of a string; NULL: nothing */
 /* A token between quotes, or its number where it has no text. */
 void report_token(FILE *out, const glint_model *m, int32_t id);
-/* Three digits, as a person reads them: "0.0313", "1.2e-09", "NaN". */
+/* Three digits or the whole part, as a person reads them: "0.0313", "1.2e-09", "12345", "NaN". */
 const char *report_number(char buffer[32], double x);
 
 /* ---- The page ---- */

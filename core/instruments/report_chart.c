@@ -5,7 +5,7 @@
 
 #include "core/instruments/report.h"
 
-enum { LETTER = 7, TICK = 14, GAP = 6 }; /* pixels: of a letter, of a line of text, between text and plot */
+enum { LETTER = 7, SMALL = 6, TICK = 14, GAP = 6 }; /* pixels: of letters, of a line of text, between text and plot */
 
 static int longest(const char *const *names, int n) {
     size_t most = 0;
@@ -44,8 +44,16 @@ static int tick_step(double need, double each) {
 
 typedef struct grid_place {
     double left, top, cell_w, cell_h;
-    bool steep; /* names of columns are upright */
+    bool steep;   /* names of columns are upright */
+    bool numbers; /* there is room for those in the cells */
 } grid_place;
+
+static bool numbers_fit(const chart_grid *g, const grid_place *p) {
+    size_t most = 0;
+    for (int i = 0; i < g->rows * g->cols; i++)
+        if (strlen(g->cells[i].text) > most) most = strlen(g->cells[i].text);
+    return p->cell_h >= TICK && p->cell_w >= LETTER * (double)most + 2;
+}
 
 static grid_place place_grid(const chart_grid *g, int width) {
     enum { LEAST = 4, MOST = 22, TALL = 420 };
@@ -57,7 +65,8 @@ static grid_place place_grid(const chart_grid *g, int width) {
     if (p.cell_h > MOST) p.cell_h = MOST;
     int letters = longest(g->col, g->cols);
     p.steep = g->every_col && LETTER * letters + GAP > p.cell_w;
-    p.top = TICK + GAP + (p.steep ? LETTER * letters : TICK) + GAP;
+    p.numbers = numbers_fit(g, &p);
+    p.top = TICK + GAP + (p.steep ? SMALL * letters : TICK) + GAP;
     return p;
 }
 
@@ -73,14 +82,15 @@ static void grid_names(FILE *out, const chart_grid *g, const grid_place *p, int 
         if (!p->steep)
             text_at(out, x, p->top - GAP, "tick", "middle", g->col[c]);
         else {
-            fprintf(out, "<text transform=\"translate(%.1f %.1f) rotate(-90)\" class=\"tick\">", x + 4, p->top - GAP);
+            fprintf(out, "<text transform=\"translate(%.1f %.1f) rotate(-90)\" class=\"tick steep\">", x + 3.5,
+                    p->top - GAP);
             report_name(out, g->col[c]);
             fputs("</text>\n", out);
         }
     }
 }
 
-static void cell(FILE *out, const chart_cell *c, double x, double y, double w, double h) {
+static void cell(FILE *out, const chart_cell *c, bool number, double x, double y, double w, double h) {
     if (c->level == CHART_NONE) return;
     double gap = w > 8 && h > 8 ? 1 : 0;
     fputs("<g>", out);
@@ -90,9 +100,8 @@ static void cell(FILE *out, const chart_cell *c, double x, double y, double w, d
         fputs(" class=\"bad\"/>", out);
     else
         fprintf(out, " class=\"h%d\"/>", c->level - CHART_FIRST);
-    bool fits = *c->text && h >= TICK && w >= LETTER * (double)strlen(c->text) + 2;
-    const char *text = fits ? c->text : c->level == CHART_BAD && w >= 9 && h >= 9 ? "✕" : NULL;
-    if (text)
+    const char *text = number ? c->text : c->level == CHART_BAD && w >= 9 && h >= 9 ? "✕" : "";
+    if (*text)
         fprintf(out, "<text x=\"%.1f\" y=\"%.1f\" class=\"in%s%s\">%s</text>", x + (w - gap) / 2, y + h / 2 + 3.5,
                 c->level >= CHART_LAST - 2 ? " on" : "", c->level == CHART_BAD ? " cross" : "", text);
     fputs("</g>\n", out);
@@ -104,7 +113,8 @@ void chart_grid_draw(FILE *out, const chart_grid *g, int width) {
     grid_names(out, g, &p, width);
     for (int r = 0; r < g->rows; r++)
         for (int c = 0; c < g->cols; c++)
-            cell(out, &g->cells[r * g->cols + c], p.left + c * p.cell_w, p.top + r * p.cell_h, p.cell_w, p.cell_h);
+            cell(out, &g->cells[r * g->cols + c], p.numbers, p.left + c * p.cell_w, p.top + r * p.cell_h, p.cell_w,
+                 p.cell_h);
     fputs("</svg>\n", out);
 }
 
@@ -246,7 +256,7 @@ void chart_levels(FILE *out, const char *const *meaning, int n) {
     for (int i = 0; i < n; i++) {
         chart_cell sample = {.level = CHART_FIRST + i};
         fputs("<li><svg viewBox=\"0 0 26 16\" aria-hidden=\"true\">", out);
-        cell(out, &sample, 0, 0, 26, 16);
+        cell(out, &sample, false, 0, 0, 26, 16);
         fputs("</svg>", out);
         report_name(out, meaning[i]);
         fputs("</li>\n", out);

@@ -296,7 +296,12 @@ void report_errors(glint_report *r, FILE *out) {
         char number[32];
         list[i].name = c[i].value;
         list[i].level = error_level(&c[i]);
-        snprintf(list[i].text, sizeof list[i].text, c[i].share < 0.001 && c[i].share > 0 ? "%.0e" : "%.2g", c[i].share);
+        double x = c[i].share;
+        snprintf(list[i].text, sizeof list[i].text,
+                 x > 0 && x < 0.001   ? "%.0e"
+                 : x >= 99 && x < 1e5 ? "%.0f"
+                                      : "%.2g",
+                 x);
         list[i].title = arena_printf(&r->memory, "%s: %s of its bound, %s", c[i].value,
                                      report_number(number, c[i].share), c[i].pass ? "passed" : "failed");
     }

@@ -39,8 +39,9 @@ void report_facts(glint_report *r, FILE *out) {
     fact_count(out, "layers", r->levels - 1);
     fact_count(out, "positions", r->positions);
     if (!r->has_verdict) return;
-    fact_count(out, "values compared", r->verdict.compared);
-    fprintf(out, "<div><dt>failed</dt><dd>%d</dd></div>\n", r->verdict.failed);
+    char text[64];
+    snprintf(text, sizeof text, "%d, %d failed", r->verdict.compared, r->verdict.failed);
+    fact(out, "values compared", text);
 }
 
 /* ---- What needs a look ---- */
@@ -100,6 +101,11 @@ static void write_comparison(FILE *out, const glint_comparison *c) {
         fputs(" in ", out);
         report_name(out, c->group);
     }
+    if (*c->since && strcmp(c->since, c->value) != 0) {
+        fputs(", with everything from ", out);
+        report_name(out, c->since);
+        fputs(" on", out);
+    }
     if (c->step)
         fprintf(out, ", decode step %d", c->step);
     else
@@ -143,18 +149,26 @@ static int32_t id_at(const glint_report *r, int position) {
     return (size_t)position < r->ids.n ? ((int32_t *)r->ids.items)[position] : -1;
 }
 
+static const char *percent(char buffer[32], double share) {
+    bool little = share > 0 && share < 0.0005;
+    snprintf(buffer, 32, little ? "&lt;0.1 %%" : "%.1f %%", 100 * share);
+    return buffer;
+}
+
 static void write_bars(FILE *out, double tested, double reference, bool both) {
+    char text[32];
     fprintf(out, "<span class=\"bars\"><i style=\"width:%.1f%%\"></i>", 100 * tested);
     if (both) fprintf(out, "<i class=\"r\" style=\"width:%.1f%%\"></i>", 100 * reference);
-    fprintf(out, "</span><span class=\"share\">%.1f %%", 100 * tested);
-    if (both) fprintf(out, " <small>%.1f %%</small>", 100 * reference);
+    fprintf(out, "</span><span class=\"share\">%s", percent(text, tested));
+    if (both) fprintf(out, " <small>%s</small>", percent(text, reference));
     fputs("</span>", out);
 }
 
 static void write_top(glint_report *r, FILE *out, const report_top *t) {
     int32_t id = id_at(r, t->position), next = id_at(r, t->position + 1);
     bool both = t->n[REPORT_REFERENCE] > 0;
-    fprintf(out, "<article class=\"top\"><h3>Position %d", t->position);
+    char text[32];
+    fprintf(out, "<article class=\"top%s\"><h3>Position %d", both ? " both" : "", t->position);
     if (id >= 0) {
         fputs(", after ", out);
         report_token(out, r->o.model, id);
@@ -171,7 +185,7 @@ static void write_top(glint_report *r, FILE *out, const report_top *t) {
     if (both && t->best[REPORT_REFERENCE][0].id != t->best[REPORT_TESTED][0].id) {
         fputs("<p class=\"note fail\"><b>✕</b>The reference's likeliest is ", out);
         report_token(out, r->o.model, t->best[REPORT_REFERENCE][0].id);
-        fprintf(out, " (%.1f %%).</p>", 100 * t->best[REPORT_REFERENCE][0].probability);
+        fprintf(out, " (%s).</p>", percent(text, t->best[REPORT_REFERENCE][0].probability));
     }
     fputs("</article>\n", out);
 }
@@ -187,13 +201,13 @@ void report_card(glint_report *r, FILE *out) {
     const glint_card_entry *card;
     int n = glint_model_card(r->o.model, &card);
     for (int i = 0; i < n; i++) {
-        fputs("<tr><td>", out);
+        fputs("<div><dt>", out);
         report_name(out, card[i].key);
-        fputs("</td><td data-of=\"value\"><span>", out);
+        fputs("</dt><dd>", out);
         report_name(out, card[i].value);
-        fputs("</span></td><td data-of=\"source\">", out);
+        fputs("</dd><dd class=\"soft\">", out);
         report_name(out, card[i].source);
-        fputs("</td></tr>\n", out);
+        fputs("</dd></div>\n", out);
     }
 }
 

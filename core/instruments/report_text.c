@@ -90,6 +90,6 @@ const char *report_number(char buffer[32], double x) {
     else if (isinf(x))
         strcpy(buffer, x > 0 ? "∞" : "−∞");
     else
-        snprintf(buffer, 32, "%.3g", x);
+        snprintf(buffer, 32, fabs(x) >= 1e3 && fabs(x) < 1e6 ? "%.0f" : "%.3g", x);
     return buffer;
 }
