@@ -219,22 +219,15 @@ int32_t glint_sampler_choose(glint_sampler *s, const float *logits) {
 /* ---- From the likeliest alone ---- */
 
 bool glint_sampling_uses_top(const glint_sampling *r, const char **why) {
-    const char *words;
-    bool lowers = r->repeat_penalty >= 1 && r->presence_penalty >= 0 && r->frequency_penalty >= 0, uses = false;
-    if (penalises(r) && !lowers)
-        words = "these penalties can make any token likelier";
-    else if (r->temperature > 0 && r->top_k == 0)
-        words = "top-k is off";
-    else if (r->temperature > 0 && r->top_k > GLINT_TOP)
-        words = "top-k looks further than they reach";
-    else {
-        uses = true;
-        words = penalises(r)         ? "no others come into question, unless penalties push most of them down"
-                : r->temperature > 0 ? "top-k looks no further"
-                                     : "temperature 0 takes the first";
-    }
-    if (why) *why = words;
-    return uses;
+    bool raises = r->repeat_penalty < 1 || r->presence_penalty < 0 || r->frequency_penalty < 0;
+    const char *no = NULL, *yes = "top-k looks no further";
+    if (r->temperature == 0) yes = "temperature 0 takes the first";
+    if (penalises(r)) yes = "penalties seldom bring others into question; all logits are read when they do";
+    if (r->temperature > 0 && r->top_k == 0) no = "top-k is off";
+    if (r->temperature > 0 && r->top_k > GLINT_TOP) no = "top-k goes beyond the likeliest that a device finds";
+    if (penalises(r) && raises) no = "these penalties can make any token likelier";
+    if (why) *why = no ? no : yes;
+    return !no;
 }
 
 /* Penalties applied, in order, at the end of the heap's array as heap_take leaves them. */

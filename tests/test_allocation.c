@@ -72,7 +72,7 @@ static void generate(const char *device, glint_precision precision, bool sampled
     const int32_t prompt[] = {2, 100, 200, 300};
     glint_sampling rules = glint_sampling_default();
     rules.repeat_penalty = 1.1f;
-    glint_session_options o = {.device = device, .precision = precision};
+    glint_session_options o = {.device = device, .precision = precision, .top = sampled};
     SUPPORT_OK(glint_model_open(support_data(path, "gemma3-shakespeare-Q4_K_M.gguf"), &m, &err), &err);
     SUPPORT_OK(glint_session_open(m, &o, &s, &err), &err);
     if (sampled) SUPPORT_OK(glint_sampler_open(m, &rules, &sampler, &err), &err);
