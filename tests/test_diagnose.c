@@ -106,6 +106,10 @@ static void earlier(pair *p) {
 static void elements(pair *p) {
     memcpy(p->tested, p->reference + 4, (N - 4) * sizeof(float));
 }
+static void elements_and_poison(pair *p) {
+    memcpy(p->tested, p->reference + 8, (N - 8) * sizeof(float));
+    measure_poison(&p->tested[N - 8], 8);
+}
 static void heads_moved(pair *p) {
     for (int i = 0; i < N; i++) {
         int h = i % WIDTH / HEAD_DIM;
@@ -198,6 +202,7 @@ static const struct {
     {"two rows later", later, "shifted position", "r - 2"},
     {"one row earlier", earlier, "shifted position", "r + 1"},
     {"four elements early", elements, "shift by elements", "-4"},
+    {"eight early, the last unwritten", elements_and_poison, "shift by elements", "-8"},
     {"heads in another order", heads_moved, "head permutation", "0 3 1 4 2 5"},
     {"rows in another order", rows_moved, "row/block permutation", "rows"},
     {"blocks in another order", blocks_moved, "row/block permutation", "blocks of 16"},

@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- Ranking ---- */
@@ -29,7 +30,7 @@ static const double as_good_as_nothing = 1e-13;
 static const double clearly_better = 0.5;
 
 void classify_add(classify_ranking *r, const classify_guess *g) {
-    if (!isfinite(g->left)) return;
+    if (!isfinite(g->left) || (r->best.kind && !strcmp(r->best.words, g->words))) return;
     double best = r->best.kind ? fmax(clearly_better * r->best.left, as_good_as_nothing) : INFINITY;
     if (fmax(g->left, as_good_as_nothing) < best) {
         r->second = r->best;
@@ -39,7 +40,7 @@ void classify_add(classify_ranking *r, const classify_guess *g) {
 }
 
 bool classify_explained(const classify_ranking *r) {
-    const double share = 1e-3, rounding = 1e-6, twentieth = 0.05;
+    const double rounding = 1e-6, twentieth = 0.05, share = r->best.exact ? 2e-2 : 1e-3;
     if (!r->best.kind || !(r->before > 0)) return false;
     return r->best.left <= fmax(share * r->before, fmin(rounding, twentieth * r->before));
 }
@@ -91,46 +92,69 @@ static const struct {
 /* An NMSE that even oracles of another order of sums may differ by. */
 static const double healthy = 1e-12;
 
-static void try_all(const diagnose_tensors *t, float *room, classify_ranking *r) {
+bool classify_begin(classify_ranking *r, const diagnose_tensors *t) {
     size_t n = (size_t)t->rows * (size_t)t->width;
-    double power = classify_power(t->reference, n);
-    for (size_t i = 0; i < sizeof explanations / sizeof *explanations; i++)
-        for (int v = 0; v < explanations[i].variants; v++) {
-            classify_guess g = {.kind = explanations[i].kind, .value = TAPE_NONE};
-            if (!explanations[i].predict(t, v, room, g.words)) continue;
-            g.left = classify_left(t->tested, room, power, n);
-            classify_add(r, &g);
-        }
+    *r = (classify_ranking){.before = classify_left(t->tested, t->reference, classify_power(t->reference, n), n)};
+    return r->before > healthy;
 }
 
 /* Half precision is the last resort: what explains the numbers better stands. */
-static void try_halves(const diagnose_tensors *t, classify_ranking *r) {
+static void try_halves(classify_ranking *r, const diagnose_tensors *t) {
     classify_guess g = {.kind = "precision loss", .value = TAPE_NONE, .left = 1e-3 * r->before};
     if (r->before > 1e-3 || classify_explained(r) || !classify_halves(t, g.words)) return;
     r->second = r->best;
     r->best = g;
 }
 
-void diagnose_values(const diagnose_tensors *t, diagnose_finding *out) {
-    arena memory = {0};
+void classify_all(classify_ranking *r, const diagnose_tensors *t) {
     size_t n = (size_t)t->rows * (size_t)t->width;
-    classify_ranking r = {.before = classify_left(t->tested, t->reference, classify_power(t->reference, n), n)};
+    double power = classify_power(t->reference, n);
+    float *room = malloc(n * sizeof *room);
+    for (size_t i = 0; room && i < sizeof explanations / sizeof *explanations; i++)
+        for (int v = 0; v < explanations[i].variants; v++) {
+            classify_guess g = {.kind = explanations[i].kind, .value = TAPE_NONE};
+            if (!explanations[i].predict(t, v, room, g.words)) continue;
+            g.left = classify_left(t->tested, room, power, n);
+            classify_add(r, &g);
+        }
+    free(room);
+    try_halves(r, t);
+}
+
+/* Where numbers are missing: what explains the others, if they differ too. */
+static bool look_behind(const diagnose_tensors *t, const classify_guess *hole, diagnose_finding *out) {
+    size_t n = (size_t)t->rows * (size_t)t->width;
+    float *patched = malloc(n * sizeof *patched);
+    diagnose_tensors others = *t;
+    classify_ranking r;
+    bool found = false;
+    for (size_t i = 0; patched && i < n; i++) patched[i] = isfinite(t->tested[i]) ? t->tested[i] : t->reference[i];
+    others.tested = patched;
+    if (patched && classify_begin(&r, &others)) {
+        classify_all(&r, &others);
+        found = r.before > 1e-3 && classify_explained(&r);
+        classify_finding(&r, "", out);
+        size_t used = strlen(out->reason);
+        snprintf(out->reason + used, sizeof out->reason - used, "; %s", hole->words);
+    }
+    free(patched);
+    return found;
+}
+
+void diagnose_values(const diagnose_tensors *t, diagnose_finding *out) {
+    classify_ranking r;
     classify_guess hole = {.value = TAPE_NONE};
+    bool differs = classify_begin(&r, t);
     *out = (diagnose_finding){.kind = "", .value = TAPE_NONE, .residual = r.before};
-    if (!n || r.before <= healthy) return;
+    if (!differs) return;
     if (classify_holes(t, &hole)) {
-        out->kind = hole.kind;
-        out->residual = 0;
+        if (look_behind(t, &hole, out)) return;
+        *out = (diagnose_finding){.kind = hole.kind, .value = TAPE_NONE};
         snprintf(out->reason, sizeof out->reason, "%s", hole.words);
         return;
     }
-    float *room = arena_array(&memory, n, sizeof *room);
-    if (room) {
-        try_all(t, room, &r);
-        try_halves(t, &r);
-        classify_finding(&r, "", out);
-    }
-    arena_free(&memory);
+    classify_all(&r, t);
+    classify_finding(&r, "", out);
 }
 
 /* ---- Names of factors ---- */

@@ -12,6 +12,7 @@ typedef struct classify_guess {
     const char *kind;
     tape_value value;
     double left; /* NMSE under it */
+    bool exact;  /* it has no free number that was fitted */
     char words[CLASSIFY_WORDS];
 } classify_guess;
 
@@ -26,9 +27,13 @@ double classify_left(const float *a, const float *b, double power, size_t n);
 double classify_power(const float *b, size_t n);
 /* Explanations are added simplest first: a later one wins only where it leaves clearly less. */
 void classify_add(classify_ranking *r, const classify_guess *g);
-/* Does the best explain the difference? It must leave no more than a thousandth of it; or no more than an NMSE of 1e-6,
- * the rounding of a half-precision cache, and a twentieth of it. */
+/* Does the best explain the difference? It must leave no more than a thousandth of it, or where nothing was fitted a
+ * fiftieth; or no more than an NMSE of 1e-6, the rounding of a half-precision cache, and a twentieth of it. */
 bool classify_explained(const classify_ranking *r);
+/* Measures the difference. false: there is none beyond rounding. */
+bool classify_begin(classify_ranking *r, const diagnose_tensors *t);
+/* Adds what values alone explain. Finite numbers only. */
+void classify_all(classify_ranking *r, const diagnose_tensors *t);
 /* Fills *out from the ranking; `what` begins the line. */
 void classify_finding(const classify_ranking *r, const char *what, diagnose_finding *out);
 
