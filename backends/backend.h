@@ -52,6 +52,7 @@ typedef struct backend_compile_request {
     int max_slots[TAPE_MAX_GROUPS]; /* longest page table row, by group */
     const tape_value *observed;     /* values that read and write may name; logits, argmax and top only if named */
     int n_observed;
+    int n_snapshots; /* the first so many of `observed` can be read for BACKEND_IN_FLIGHT steps; see `snapshots` */
 } backend_compile_request;
 
 /* Where positions live: page ids, a row of `slots` for each sequence. Position p is in slot (p / TAPE_PAGE) % slots, at
@@ -87,6 +88,9 @@ typedef uint64_t backend_ticket; /* counts the steps of a program */
 typedef struct backend {
     const char *name;  /* "cpu": the first part of a device's name */
     bool asynchronous; /* step returns before the work is done, so that submitting the next one ahead pays */
+
+    bool snapshots; /* takes n_snapshots: copies of the values are made when they have been computed, in the order of
+                       the commands, so that they are right however far ahead the next steps are */
 
     /* Devices of this backend: at most `capacity` entries are written, *count is how many there are. */
     glint_status (*enumerate)(glint_device_info *out, int capacity, int *count, glint_error *err);
@@ -124,7 +128,7 @@ typedef struct backend {
     glint_status (*run_groups)(backend_program *p, const backend_batch *b, int first, int n, backend_ticket *ticket,
                                glint_error *err);
     /* Rows [first_row, first_row + n) of an observed value, after the step has finished and the device is known to be
-     * sound. A value can be read until the program's next step; argmax for BACKEND_IN_FLIGHT steps. */
+     * sound. A value can be read until the program's next step; argmax and snapshots for BACKEND_IN_FLIGHT steps. */
     glint_status (*read)(backend_program *p, backend_ticket ticket, tape_value v, int first_row, int n, float *out,
                          glint_error *err);
     /* Sets rows of an observed value, or of an input of the range, before the next step or run_groups. */

@@ -76,6 +76,7 @@ static glint_status compile(part *p, const part_setup *s, glint_error *err) {
     for (int c = 0; c < PART_CLASSES && !status; c++) {
         if (c && rows[c] == rows[c - 1]) continue;
         r.max_rows = p->program_rows[c] = rows[c];
+        r.n_snapshots = c == 0 && p->backend->snapshots ? s->n_snapshots : 0;
         r.max_outputs = min_int(rows[c], s->outputs);
         status = p->backend->compile(p->device, &r, &p->programs[c], err);
     }

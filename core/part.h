@@ -19,6 +19,8 @@ typedef struct part_setup {
     bool cache_f32;
     const tape_value *observed; /* values that will be read; those outside the part's range are left out */
     int n_observed;
+    int n_snapshots; /* the first so many of `observed`, all of the range, are also read when later steps are under way
+                      */
 } part_setup;
 
 /* A value that the part before makes, on its way in. */

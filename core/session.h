@@ -12,6 +12,7 @@ struct glint_session {
     backend_options device_options;
     char device_name[PLACEMENT_TEXT]; /* the device, or the split */
     char reason[512];                 /* why there */
+    const char *memory_asked;         /* as in the options */
     glint_precision precision;
     int context, batch, outputs;
     bool cache_f32;
@@ -36,6 +37,8 @@ struct glint_session {
     arena memory;
 };
 
+/* Lists the values that may be read (observe.c). GLINT_USAGE names a glob that finds none. */
+glint_status session_observe(glint_session *s, const glint_session_options *o, glint_error *err);
 /* What the parts are made from. */
 part_setup session_setup(const glint_session *s);
 
@@ -66,6 +69,14 @@ glint_status session_chosen(glint_session *s, backend_ticket ticket, int32_t *ou
  * repeats the last step, so that its values can be read. `err` is the failure on entry. Fails with it where no other
  * device is left. */
 glint_status session_recover(glint_session *s, glint_error *err);
+
+/* ---- Reading behind the device ---- */
+
+/* Can the observed values of a step of one row still be read when up to BACKEND_IN_FLIGHT - 1 more of them have been
+ * submitted? */
+bool session_values_last(const glint_session *s);
+/* Row 0 of an observed value of such a step. */
+glint_status session_read_earlier(glint_session *s, backend_ticket ticket, tape_value v, float *out, glint_error *err);
 
 double session_seconds(void); /* a clock that only goes forward */
 

@@ -151,6 +151,15 @@ glint_status session_chosen(glint_session *s, backend_ticket ticket, int32_t *ou
     return GLINT_OK;
 }
 
+bool session_values_last(const glint_session *s) {
+    return s->split.n == 1 && s->split.parts[0].backend->snapshots;
+}
+
+glint_status session_read_earlier(glint_session *s, backend_ticket ticket, tape_value v, float *out, glint_error *err) {
+    const part *p = &s->split.parts[0];
+    return p->backend->read(p->program, ticket, v, 0, 1, out, err);
+}
+
 /* ---- Reading ---- */
 
 glint_status session_read(glint_session *s, tape_value v, int first_row, int n, float *out, glint_error *err) {

@@ -139,7 +139,7 @@ typedef struct glint_session_options { /* zeros are the defaults */
     int outputs;         /* rows of one step that may have logits; 0: the number of sequences */
     bool top;            /* steps also find the likeliest tokens: glint_session_top, sampling */
     bool cache_f32;      /* keep keys and values in float32; always so in GLINT_EXACT */
-    const char *observe; /* glob over value names that glint_session_value may ask for; NULL: none */
+    const char *observe; /* "a,b": names or globs of values that glint_session_value may ask for; NULL: none */
     const int *layers;   /* with `observe`: only values of these layers, and of none; NULL: all */
     int n_layers;
     /* Instead of `device`: "gles:0=0-12,cpu=13-25", also with the items embed and head, which go with the layer beside

@@ -101,6 +101,7 @@ static glint_status cpu_write(backend_program *p, tape_value v, int first_row, i
 extern const backend cpu_backend;
 const backend cpu_backend = {
     .name = "cpu",
+    .snapshots = true,
     .enumerate = cpu_enumerate,
     .open = cpu_open,
     .close = cpu_close,

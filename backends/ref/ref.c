@@ -186,6 +186,7 @@ static glint_status ref_write(backend_program *p, tape_value v, int first_row, i
 extern const backend ref_backend;
 const backend ref_backend = {
     .name = "cpu:ref",
+    .snapshots = true,
     .enumerate = ref_enumerate,
     .open = ref_open,
     .close = ref_close,

@@ -116,42 +116,87 @@ static void write_at(trace *t, uint64_t offset, const void *data, size_t bytes) 
     if (t->file.stream && fseeko(t->file.stream, (off_t)offset, SEEK_SET) == 0) fwrite(data, 1, bytes, t->file.stream);
 }
 
-/* Runs n rows that begin at row `first` of the trace, and writes what was observed. */
-static glint_status step(trace *t, const int32_t *ids, int first, int n, glint_error *err) {
-    glint_session *s = t->s;
-    for (int r = 0; r < n; r++) s->rows[r] = (glint_row){.token = ids[r], .output = true};
-    glint_status status = glint_session_step(s, s->rows, n, err);
-    for (int v = 0; v < s->n_values && !status; v++) {
-        size_t row_bytes = (size_t)s->values[v].width * sizeof(float);
-        status = glint_session_value(s, v, 0, n, t->buffer, err);
-        if (status) break;
-        write_at(t, t->offset[v] + (uint64_t)first * row_bytes, t->buffer, (size_t)n * row_bytes);
-        count(&t->stats[v], &t->sums[3 * v], t->buffer, first, n);
-        const glint_value_info *i = &s->values[v];
-        if (t->o->rows)
-            t->o->rows(&(glint_value_rows){i->name, i->layer, i->width, first, n, ids, t->buffer, NULL}, t->user);
+/* One value of n rows that begin at row `first` of the trace, in t->buffer: to the file, the statistics, the caller. */
+static void take(trace *t, int v, const int32_t *ids, int first, int n) {
+    const glint_value_info *i = &t->s->values[v];
+    size_t row_bytes = (size_t)i->width * sizeof(float);
+    write_at(t, t->offset[v] + (uint64_t)first * row_bytes, t->buffer, (size_t)n * row_bytes);
+    count(&t->stats[v], &t->sums[3 * v], t->buffer, first, n);
+    if (t->o->rows)
+        t->o->rows(&(glint_value_rows){i->name, i->layer, i->width, first, n, ids, t->buffer, NULL}, t->user);
+}
+
+static glint_status take_ids(trace *t, const int32_t *ids, int first, int n, glint_error *err) {
+    write_at(t, t->offset[t->s->n_values] + (uint64_t)first * 4, ids, (size_t)n * sizeof *ids);
+    bool failed = t->file.stream && ferror(t->file.stream);
+    return failed ? file_out_commit(&t->file, err) : GLINT_OK; /* says why; nothing is left */
+}
+
+static glint_status step(trace *t, const int32_t *ids, int n, glint_error *err) {
+    for (int r = 0; r < n; r++) t->s->rows[r] = (glint_row){.token = ids[r], .output = true};
+    return glint_session_step(t->s, t->s->rows, n, err);
+}
+
+/* What the last step of n rows came to. */
+static glint_status take_last(trace *t, const int32_t *ids, int first, int n, glint_error *err) {
+    glint_status status = GLINT_OK;
+    for (int v = 0; v < t->s->n_values && !status; v++) {
+        status = glint_session_value(t->s, v, 0, n, t->buffer, err);
+        if (!status) take(t, v, ids, first, n);
     }
-    write_at(t, t->offset[s->n_values] + (uint64_t)first * 4, ids, (size_t)n * sizeof *ids);
-    if (!status && t->file.stream && ferror(t->file.stream))
-        return file_out_commit(&t->file, err); /* says why; nothing is left */
+    return status ? status : take_ids(t, ids, first, n, err);
+}
+
+/* The same of an earlier step of one row. */
+static glint_status take_earlier(trace *t, backend_ticket ticket, int32_t id, int first, glint_error *err) {
+    glint_status status = GLINT_OK;
+    for (int v = 0; v < t->s->n_values && !status; v++) {
+        status = session_read_earlier(t->s, ticket, t->s->value_ids[v], t->buffer, err);
+        if (!status) take(t, v, &id, first, 1);
+    }
+    return status ? status : take_ids(t, &id, first, 1, err);
+}
+
+/* ---- Steps ---- */
+
+static glint_status decode_by_host(trace *t, int32_t id, glint_error *err) {
+    glint_status status = GLINT_OK;
+    for (int i = 0; i < t->o->n && !status; i++) {
+        if (i) status = glint_session_argmax(t->s, 0, &id, err);
+        if (!status) status = step(t, &id, 1, err);
+        if (!status) status = take_last(t, &id, (int)t->o->n_prompt + i, 1, err);
+    }
+    return status;
+}
+
+/* The device goes on with what it chose itself while the step before is read and written. A device that is lost ends
+ * the trace. */
+static glint_status decode_ahead(trace *t, int32_t id, glint_error *err) {
+    int n = t->o->n;
+    glint_status status = n > 0 ? step(t, &id, 1, err) : GLINT_OK;
+    for (int i = 0; i < n && !status; i++) {
+        backend_ticket ticket = session_ticket(t->s);
+        int32_t next = id;
+        if (i + 1 < n) status = session_step_previous(t->s, err);
+        if (!status && i + 1 < n) status = session_chosen(t->s, ticket, &next, err);
+        if (!status) status = take_earlier(t, ticket, id, (int)t->o->n_prompt + i, err);
+        id = next;
+    }
     return status;
 }
 
 static glint_status run(trace *t, glint_error *err) {
-    int n = (int)t->o->n_prompt, chunk = t->chunk;
+    int n = (int)t->o->n_prompt, last = 0;
     glint_status status = glint_session_cut(t->s, 0, 0, err);
-    int last = 0;
-    for (int at = 0; at < n && !status; at += chunk) {
-        last = n - at < chunk ? n - at : chunk;
-        status = step(t, t->o->prompt + at, at, last, err);
+    for (int at = 0; at < n && !status; at += last) {
+        last = n - at < t->chunk ? n - at : t->chunk;
+        status = step(t, t->o->prompt + at, last, err);
+        if (!status) status = take_last(t, t->o->prompt + at, at, last, err);
     }
-    for (int i = 0; i < t->o->n && !status; i++) {
-        int32_t id;
-        status = glint_session_argmax(t->s, last - 1, &id, err);
-        last = 1;
-        if (!status) status = step(t, &id, n + i, 1, err);
-    }
-    return status;
+    int32_t id = 0;
+    if (!status && t->o->n) status = glint_session_argmax(t->s, last - 1, &id, err);
+    if (status) return status;
+    return session_values_last(t->s) ? decode_ahead(t, id, err) : decode_by_host(t, id, err);
 }
 
 static void finish(glint_value_stats *st, const double *sums) {
