@@ -116,6 +116,10 @@ static void test_models(void) {
         check_numbers(r, &file);
         CU_ASSERT_EQUAL_FATAL(reference_runs(r, &runs), 3);
         CU_ASSERT(runs[1].n_prompt == runs[1].n && runs[2].n > 80);
+        CU_ASSERT_STRING_EQUAL(runs[0].values[0].name, "embed");
+        CU_ASSERT_STRING_EQUAL(runs[0].values[1].name, "layers.0.attn.norm");
+        CU_ASSERT_STRING_EQUAL(runs[0].values[runs[0].n_values - 2].name, "norm");
+        CU_ASSERT_STRING_EQUAL(runs[0].values[runs[0].n_values - 1].name, "logits");
         CU_ASSERT(reference_find(&runs[2], "logits")->rows == 3);
         CU_ASSERT_EQUAL(reference_foreign(r, &others), foreign[i]);
         CU_ASSERT_PTR_NOT_NULL(strstr(others[0], "act_fn"));
@@ -150,6 +154,7 @@ static void test_trace(void) {
     const glint_value_info *values;
     CU_ASSERT_EQUAL(runs[0].n_values, glint_session_values(s, &values));
     CU_ASSERT(runs[0].n_values > 100 && !strcmp(runs[0].values[0].name, "embed"));
+    CU_ASSERT(!strcmp(reference_device(r), "cpu") && reference_precision(r) == GLINT_FAST);
     SUPPORT_OK(reference_fits(r, &m->tape, &err), &err);
     reference_close(&r);
     glint_session_close(&s);

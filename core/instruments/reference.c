@@ -23,6 +23,8 @@ struct reference {
     int n_runs;
     const char **foreign;
     int n_foreign;
+    const char *device;
+    glint_precision precision;
     bool four_norms; /* blocks have a norm before the feed-forward beside one after attention */
     arena memory;
 };
@@ -42,18 +44,26 @@ static glint_status no_memory(const char *path, glint_error *err) {
 
 /* ---- Names ---- */
 
-/* Module paths inside a block, of gemma3, llama, qwen2 and qwen3, and the values that they make. Norms of q and k come
- * before the rotation in all of them. */
+/* Module paths inside a block, of gemma3, llama, qwen2 and qwen3, and the values that they make, in their order. Norms
+ * of q and k come before the rotation in all of them. */
 static const struct {
     const char *module, *value;
 } module_names[] = {
-    {"input_layernorm", "attn.norm"},    {"self_attn.q_proj", "attn.q"},
-    {"self_attn.k_proj", "attn.k"},      {"self_attn.v_proj", "attn.v"},
-    {"self_attn.q_norm", "attn.q_norm"}, {"self_attn.k_norm", "attn.k_norm"},
-    {"self_attn.o_proj", "attn.out"},    {"pre_feedforward_layernorm", "ffn.norm"},
-    {"mlp.gate_proj", "ffn.gate"},       {"mlp.up_proj", "ffn.up"},
-    {"mlp.down_proj", "ffn.down"},       {"post_feedforward_layernorm", "ffn.post_norm"},
+    {"input_layernorm", "attn.norm"},
+    {"self_attn.q_proj", "attn.q"},
+    {"self_attn.k_proj", "attn.k"},
+    {"self_attn.v_proj", "attn.v"},
+    {"self_attn.q_norm", "attn.q_norm"},
+    {"self_attn.k_norm", "attn.k_norm"},
+    {"self_attn.o_proj", "attn.out"},
+    {"pre_feedforward_layernorm", "ffn.norm"},
+    {"mlp.gate_proj", "ffn.gate"},
+    {"mlp.up_proj", "ffn.up"},
+    {"mlp.down_proj", "ffn.down"},
+    {"post_feedforward_layernorm", "ffn.post_norm"},
+    {NULL, "out"},
 };
+enum { MODULE_NAMES = sizeof module_names / sizeof *module_names };
 
 /* The one name that families use for different things. */
 static const char shared_norm[] = "post_attention_layernorm", fourth_norm[] = "pre_feedforward_layernorm";
@@ -63,8 +73,8 @@ static const char *const plain_names[] = {"embed", "norm", "logits"};
 
 static const char *value_of_module(const reference *r, const char *module) {
     if (!strcmp(module, shared_norm)) return r->four_norms ? "attn.post_norm" : "ffn.norm";
-    for (size_t i = 0; i < sizeof module_names / sizeof *module_names; i++)
-        if (!strcmp(module_names[i].module, module)) return module_names[i].value;
+    for (int i = 0; i < MODULE_NAMES; i++)
+        if (module_names[i].module && !strcmp(module_names[i].module, module)) return module_names[i].value;
     return NULL;
 }
 
@@ -78,6 +88,22 @@ static bool read_layer(const char *name, int *layer, const char **rest) {
     *layer = (int)strtol(digits, NULL, 10);
     *rest = digits + n;
     return **rest == 0 || **rest == '.';
+}
+
+/* Where a value of a Hugging Face reference stands among all of them. */
+static int place_of(const char *name) {
+    enum { LAST = 1 << 30 };
+    int layer;
+    const char *rest;
+    if (!read_layer(name, &layer, &rest)) return !strcmp(name, "embed") ? -1 : LAST + (name[0] == 'l');
+    int i = 0;
+    while (i < MODULE_NAMES && strcmp(module_names[i].value, rest + 1)) i++;
+    return layer * (MODULE_NAMES + 1) + i;
+}
+
+static int by_place(const void *a, const void *b) {
+    int x = place_of(((const reference_value *)a)->name), y = place_of(((const reference_value *)b)->name);
+    return x < y ? -1 : x > y;
 }
 
 /* The tape's name for a tensor of a Hugging Face reference, its "p0." taken off; NULL: none. *failed: no memory. */
@@ -204,6 +230,7 @@ static glint_status add_values(run_reader *b, bool trace) {
         glint_status s = name ? add_value(b, &r->tensors[i], name) : GLINT_OK;
         if (s) return s;
     }
+    if (!trace) qsort(b->values, (size_t)b->run->n_values, sizeof *b->values, by_place);
     return GLINT_OK;
 }
 
@@ -223,12 +250,16 @@ static glint_status add_run(reference *r, const char *prefix, const safetensors_
 /* ---- Kinds of files ---- */
 
 static glint_status read_trace(reference *r, glint_error *err) {
-    const char *rows;
+    const char *rows, *precision;
     const safetensors_tensor *ids = find_tensor(r, "ids");
     if (!ids) return bad(r, "ids", "missing from the trace", err);
     glint_status s = add_run(r, "", ids, true, err);
     if (!s) s = safetensors_metadata(r->path, r->file.data, "prompt_tokens", &r->memory, &rows, err);
+    if (!s) s = safetensors_metadata(r->path, r->file.data, "precision", &r->memory, &precision, err);
+    if (!s) s = safetensors_metadata(r->path, r->file.data, "device", &r->memory, &r->device, err);
     if (s) return s;
+    if (!r->device) r->device = "unknown";
+    r->precision = precision && !strcmp(precision, "fast") ? GLINT_FAST : GLINT_EXACT;
     long n = rows ? strtol(rows, NULL, 10) : 0;
     if (n < 1 || n > r->runs[0].n) return bad(r, "prompt_tokens", "not a number of rows of the trace", err);
     r->runs[0].n_prompt = (int)n;
@@ -238,6 +269,8 @@ static glint_status read_trace(reference *r, glint_error *err) {
 static glint_status read_hugging_face(reference *r, glint_error *err) {
     char prefix[16], name[32];
     glint_status s = GLINT_OK;
+    r->device = "Hugging Face";
+    r->precision = GLINT_EXACT;
     for (size_t i = 0; i < r->n; i++)
         if (strstr(r->tensors[i].name, fourth_norm)) r->four_norms = true;
     for (int p = 0; p < MAX_RUNS && !s; p++) {
@@ -301,6 +334,14 @@ void reference_close(reference **r) {
 
 const char *reference_path(const reference *r) {
     return r->path;
+}
+
+const char *reference_device(const reference *r) {
+    return r->device;
+}
+
+glint_precision reference_precision(const reference *r) {
+    return r->precision;
 }
 
 int reference_runs(const reference *r, const reference_run **out) {
