@@ -46,6 +46,14 @@ const cli_command cli_commands[] = {
      "Values that are right are folded in the table (-v: all of them); the verdict comes last. The exit status is 1 when "
      "one differs by more than its bound.",
      cli_check},
+    {"diff", CLI_DIFF, "A B [-m MODEL]", "compare two traces, or a trace and a reference, and name the fault",
+     "Compares what is to be tested (A) with what is right (B). Both are traces of 'glint trace', or references that "
+     "tools/hf_reference.py made with Hugging Face transformers, of the same prompts. Every value that both have is "
+     "compared; the first that differs is looked at for what kind of fault makes such numbers. With -m each value that "
+     "differs is computed from its own inputs with the model's weights: what only carries an earlier error on is told "
+     "from what is wrong itself, and causes are tried until one makes the same numbers.\n\n"
+     "The exit status is 1 when values differ, 3 when the files cannot be compared.",
+     cli_diff},
 };
 const int cli_n_commands = sizeof cli_commands / sizeof *cli_commands;
 
@@ -66,9 +74,10 @@ static glint_status help(int argc, char **argv, glint_error *err) {
     return GLINT_OK;
 }
 
-/* inspect takes its model as an operand too; nothing else takes operands. */
+/* inspect takes its model as an operand too, diff its two files; nothing else takes operands. */
 static glint_status take_operands(const cli_command *c, char **operands, cli_options *o, glint_error *err) {
     if (c->bit == CLI_INSPECT && !o->model && operands[0]) o->model = *operands++;
+    for (int i = 0; i < 2 && c->bit == CLI_DIFF && operands[0]; i++) o->files[i] = *operands++;
     if (operands[0]) return cli_fail(err, GLINT_USAGE, "unexpected argument '%s'", operands[0]);
     return GLINT_OK;
 }

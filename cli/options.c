@@ -15,7 +15,7 @@ enum {
     RUNNING = SESSIONS | CLI_CHECK,                              /* subcommands that compute */
     MODELS = RUNNING | CLI_TOKENIZE | CLI_INSPECT,
     TEXTS = CLI_RUN | CLI_TOKENIZE | CLI_PERPLEXITY | CLI_TRACE | CLI_CHECK,
-    ALL = MODELS | CLI_DEVICES,
+    ALL = MODELS | CLI_DEVICES | CLI_DIFF,
 };
 
 #define FIELD(name) offsetof(cli_options, name)
@@ -25,6 +25,8 @@ const cli_option cli_option_table[] = {
     {"model", 'm', "PATH",
      "GGUF file, first file of a split GGUF, or Hugging Face directory (default: the small model installed with Glint)",
      MODELS, CLI_TEXT, FIELD(model), 0, 0},
+    {"model", 'm', "PATH", "the model of the values, to find out what made them differ (default: values alone)", CLI_DIFF,
+     CLI_TEXT, FIELD(model), 0, 0},
     {"device", 'd', "DEVICE", "auto, or a name that 'glint devices' lists (default: auto)", RUNNING | CLI_DEVICES,
      CLI_TEXT, FIELD(device), 0, 0},
     {"split", 0, "LIST",

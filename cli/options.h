@@ -28,6 +28,7 @@ typedef struct cli_options {
     int bench_prompt, bench_decode, repeats; /* bench */
     bool null;                               /* bench */
     int score;                               /* perplexity: half, all */
+    const char *files[2];                    /* diff */
     const char *output, *values, *layers;    /* trace; layers: check too */
     const char *against;                     /* check */
     bool unfused;                            /* check */

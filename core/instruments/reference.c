@@ -135,6 +135,10 @@ static format_id format_of(const safetensors_tensor *t) {
     return f == FORMAT_F32 || f == FORMAT_F16 || f == FORMAT_BF16 ? f : FORMAT_COUNT;
 }
 
+static double rounding_of(format_id f) {
+    return f == FORMAT_BF16 ? 0x1p-8 : f == FORMAT_F16 ? 0x1p-11 : 0;
+}
+
 /* [rows, width], where leading dimensions of 1 (a batch) do not count and a single dimension is that of the rows. */
 static bool shape_of(const safetensors_tensor *t, uint64_t *rows, uint64_t *width) {
     int first = 0;
@@ -210,7 +214,8 @@ static glint_status add_value(run_reader *b, const safetensors_tensor *t, const 
                          t->name, (unsigned long long)rows, b->run->n);
     glint_status s = first_row(b, name, (int)rows, &first);
     if (s) return s;
-    b->values[b->run->n_values++] = (reference_value){name, t->name, (int)rows, (int)width, first};
+    b->values[b->run->n_values++] =
+        (reference_value){name, t->name, (int)rows, (int)width, first, rounding_of(format_of(t))};
     b->r->used[t - b->r->tensors] = true;
     return GLINT_OK;
 }

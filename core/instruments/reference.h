@@ -13,7 +13,8 @@ typedef struct reference_value {
     const char *name; /* the tape's: "layers.5.out" */
     const char *file_name;
     int rows, width;
-    int first_row; /* position of the first row: references may hold the last rows of logits only */
+    int first_row;   /* position of the first row: references may hold the last rows of logits only */
+    double rounding; /* of its element type, relative: 0 for float32 */
 } reference_value;
 
 typedef struct reference_run {     /* one prompt */
