@@ -1,6 +1,7 @@
 /* glint check: compares a device, op by op, with another or with a file. */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/command.h"
 #include "cli/comparison.h"
@@ -9,9 +10,13 @@
 /* What is fed where no text was given: any will do. */
 static const char default_text[] = "The quick brown fox jumps over the lazy dog.";
 
+/* Against a file the prompts are the file's, where none is given. */
 static glint_status read_prompt(const cli_options *o, const glint_model *model, cli_ids *prompt, glint_error *err) {
     cli_options with_text = *o;
-    if (!o->prompt && !o->file && !o->id_list) with_text.prompt = default_text;
+    if (!o->prompt && !o->file && !o->id_list) {
+        if (o->against && access(o->against, R_OK) == 0) return GLINT_OK;
+        with_text.prompt = default_text;
+    }
     return cli_read_prompt(&with_text, model, prompt, err);
 }
 
@@ -68,6 +73,7 @@ glint_status cli_check(const cli_options *o, glint_error *err) {
                                        .n_prompt = prompt.n,
                                        .n = o->n,
                                        .batch = o->batch,
+                                       .free_run = o->free_run,
                                        .unfused = o->unfused,
                                        .layers = layers,
                                        .n_layers = (int)n_layers};

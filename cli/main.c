@@ -38,11 +38,13 @@ const cli_command cli_commands[] = {
      "each. Names and shapes are described in docs/trace-format.md. With --html the growth of the residual stream, the "
      "likeliest tokens, the statistics and the architecture card become a page that needs no network.",
      cli_trace},
-    {"check", CLI_CHECK, "[-m MODEL] [-d DEVICE] [--against DEVICE] [-p TEXT | -f FILE | --ids LIST] [-n N]",
+    {"check", CLI_CHECK, "[-m MODEL] [-d DEVICE] [--against DEVICE|FILE] [-p TEXT | -f FILE | --ids LIST] [-n N]",
      "compare a device with the oracle, op by op",
      "Runs a prompt and N steps on a device and on the oracle (or on the device of --against), and compares every value. "
      "Each group of ops gets the reference's numbers as its inputs, so that an error does not travel; right is what lies "
      "within the bounds of docs/numerics.md. Each group runs twice, so that a race shows.\n\n"
+     "Against a file, its own prompts are run, and the device gets the file's numbers wherever the file has some: this "
+     "finds what is wrong in the model itself, where every device agrees.\n\n"
      "Values that are right are folded in the table (-v: all of them); the verdict comes last. The exit status is 1 when "
      "one differs by more than its bound.",
      cli_check},

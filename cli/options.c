@@ -114,8 +114,11 @@ const cli_option cli_option_table[] = {
     {"layers", 0, "LIST", "only values of these layers, separated by commas, and those of no layer (default: all)",
      CLI_TRACE | CLI_CHECK, CLI_TEXT, FIELD(layers), 0, 0},
 
-    {"against", 0, "DEVICE", "what is right (default: cpu:ref, the oracle)", CLI_CHECK, CLI_TEXT, FIELD(against), 0,
-     0},
+    {"against", 0, "DEVICE|FILE",
+     "what is right: another device, a trace, or a Hugging Face reference (default: cpu:ref, the oracle)", CLI_CHECK,
+     CLI_TEXT, FIELD(against), 0, 0},
+    {"free", 0, NULL, "let both sides run on by themselves, and judge by the bounds for a whole model", CLI_CHECK,
+     CLI_FLAG, FIELD(free_run), 0, 0},
     {"unfused", 0, NULL, "watch every value, also where that breaks up what a device runs as one piece", CLI_CHECK,
      CLI_FLAG, FIELD(unfused), 0, 0},
 

@@ -31,7 +31,7 @@ typedef struct cli_options {
     const char *files[2];                    /* diff */
     const char *output, *values, *layers;    /* trace; layers: check too */
     const char *against;                     /* check */
-    bool unfused;                            /* check */
+    bool free_run, unfused;                  /* check */
     const char *html;                        /* trace, check */
     bool json, quiet, verbose, help;
 } cli_options;

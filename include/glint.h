@@ -382,8 +382,8 @@ typedef struct glint_check_options { /* zeros are the defaults */
     int threads;
     const int32_t *prompt; /* NULL with a file: its own prompts */
     size_t n_prompt;
-    int n;             /* decode steps after the prompt, on the reference's tokens */
-    int batch;         /* rows of a prefill chunk; 0: 512 */
+    int n;             /* decode steps after the prompt, on the reference's tokens; with a file 0: all that it has */
+    int batch;         /* rows of a prefill chunk; 0: 512, with a file 64 */
     bool free_run;     /* both sides run on by themselves, judged by the bounds for a whole model; else every group gets
                           the reference's inputs */
     bool unfused;      /* op by op */

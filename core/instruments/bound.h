@@ -24,6 +24,8 @@ glint_status bound_fill(const bound_op *b, arena *a, double *bound, glint_error 
 /* What a cache may hold of n numbers that are `off` away from x (NULL: not at all), once rounded to its type. */
 void bound_cached(const float *x, const double *off, bool f32, size_t n, double *bound);
 
+bool bound_is_quantised(format_id f); /* the weights that are multiplied by activations in 8 bits */
+
 /* ---- Inside the room: a function a file ---- */
 
 extern const double bound_eps, bound_tiny; /* the rounding of float32; what flushing denormals may lose */

@@ -59,7 +59,7 @@ static double carried(const float *w, const double *off, int n) {
     return sum_lanes(sum);
 }
 
-static bool is_quantised(format_id f) {
+bool bound_is_quantised(format_id f) {
     return f != FORMAT_F32 && f != FORMAT_F16 && f != FORMAT_BF16;
 }
 
@@ -78,7 +78,7 @@ static glint_status prepare(products *p, arena *a, glint_error *err) {
     size_t rows = bound_rows(p->b), cols = (size_t)p->cols;
     p->w = arena_array(a, ROWS_AT_ONCE * cols, sizeof *p->w);
     if (!p->w) return bound_no_memory(err);
-    if (!p->b->rounds || !is_quantised(o->setup->views[p->b->op->weight[0]].format)) return GLINT_OK;
+    if (!p->b->rounds || !bound_is_quantised(o->setup->views[p->b->op->weight[0]].format)) return GLINT_OK;
     p->half_steps = arena_array(a, rows * cols / Q8_BLOCK, sizeof *p->half_steps);
     if (!p->half_steps) return bound_no_memory(err);
     for (size_t i = 0; i < rows * cols; i += Q8_BLOCK)

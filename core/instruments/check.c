@@ -22,6 +22,25 @@ bool check_wanted(const check *c, int layer) {
     return !c->o->layers;
 }
 
+static void forget_value(check *c, tape_value v) {
+    if (v < 0) return;
+    c->expected[v] = NULL;
+    c->got[v] = NULL;
+    c->off[v] = NULL;
+    c->asked[v] = c->differs[v] = false;
+}
+
+void check_forget(check *c, int first, int last) {
+    for (const tape_op *op = &c->tape->ops[first]; op <= &c->tape->ops[last]; op++) {
+        forget_value(c, op->in[0]);
+        forget_value(c, op->in[1]);
+        forget_value(c, op->out);
+        if (op->kind == TAPE_CACHE_WRITE || op->kind == TAPE_ATTEND)
+            c->off_cache[op->p.cache][0] = c->off_cache[op->p.cache][1] = NULL;
+    }
+    arena_free(&c->work);
+}
+
 /* ---- Rows ---- */
 
 /* A check has one sequence, which shares its pages with nobody. */
@@ -30,25 +49,49 @@ static glint_status copy_page(void *user, int group, int from, int to, glint_err
     return base_fail(err, GLINT_INTERNAL, "a check shares no pages");
 }
 
-enum { OUTPUTS = 8 }; /* rows of a step that have logits where every row could: heads are large */
+/* Rows that want logits: against a device the last few, because heads are large; against a file those that it has
+ * logits for, at least one. */
+static void choose_outputs(check *c, int n) {
+    int first = n < CHECK_OUTPUTS ? 0 : n - CHECK_OUTPUTS, end = n;
+    const reference_value *logits = c->file ? reference_find(c->run, c->tape->values[c->tape->logits].name) : NULL;
+    if (c->file) {
+        int begin = logits ? logits->first_row - c->position[0] : n - 1;
+        first = begin < 0 ? 0 : begin < n ? begin : n - 1;
+        int last = logits ? begin + logits->rows : n;
+        if (last > first && last < n) end = last;
+    }
+    for (int r = first; r < end; r++) c->output[r - first] = r;
+    c->batch.n_outputs = end - first;
+}
 
-static glint_status step(check *c, const int32_t *ids, int n, glint_error *err) {
-    int outputs = n < OUTPUTS ? n : OUTPUTS;
+static glint_status make_batch(check *c, const int32_t *ids, int n, glint_error *err) {
     glint_status status = kv_reserve(&c->kv, 0, n, copy_page, NULL, err);
     for (int r = 0; r < n; r++) {
         c->token[r] = ids[r];
         c->position[r] = c->kv.length[0] + r;
     }
-    for (int k = 0; k < outputs; k++) c->output[k] = n - outputs + k;
-    c->batch = (backend_batch){n, outputs, c->token, c->position, c->sequence, c->output, {{0}}};
+    c->batch = (backend_batch){
+        .n_rows = n, .token = c->token, .position = c->position, .sequence = c->sequence, .output = c->output};
     for (int g = 0; g < c->kv.n_groups; g++)
         c->batch.pages[g] = (backend_pages){c->kv.groups[g].table, c->kv.groups[g].slots};
-    if (!status) status = check_side_program(&c->tested, n, &c->under_test, err);
-    if (!status) status = check_side_program(&c->oracle, n, &c->reference, err);
-    if (!status) status = check_force_pages(c, err);
+    choose_outputs(c, n);
+    return status;
+}
+
+static glint_status step_oracle(check *c, glint_error *err) {
+    glint_status status = check_side_program(&c->oracle, c->batch.n_rows, 0, c->tape->n_ops, &c->reference, err);
+    if (!status && !c->o->free_run) status = check_force_pages(c, err);
     check_program *p = c->reference;
-    if (!status) status = p->rig.backend->step(p->rig.program, &c->batch, &p->ticket, err);
-    if (!status) status = check_forced_step(c, err);
+    return status ? status : p->rig.backend->step(p->rig.program, &c->batch, &p->ticket, err);
+}
+
+static glint_status step(check *c, const int32_t *ids, int n, glint_error *err) {
+    glint_status status = make_batch(c, ids, n, err);
+    bool whole = !c->file || c->o->free_run; /* else in pieces */
+    if (!status && whole) status = check_side_program(&c->tested, n, 0, c->tape->n_ops, &c->under_test, err);
+    if (!status && !c->file) status = step_oracle(c, err);
+    if (!status) status = (c->o->free_run ? check_free_step : c->file ? check_file_step : check_forced_step)(c, err);
+    arena_free(&c->work);
     if (!status) kv_advance(&c->kv, 0, n);
     return status;
 }
@@ -63,18 +106,65 @@ static glint_status chosen(check *c, int32_t *id, glint_error *err) {
     return status;
 }
 
-static glint_status run_prompt(check *c, const int32_t *ids, int n, glint_error *err) {
-    glint_status status = GLINT_OK;
-    for (int at = 0, count; at < n && !status; at += count) {
-        count = n - at < c->tested.batch ? n - at : c->tested.batch;
+/* A prompt in chunks, then n steps of one token, from an empty cache. `more`: their ids; NULL: as the reference
+ * chooses.
+ */
+static glint_status run_prompt(check *c, const int32_t *ids, int prompt, const int32_t *more, int n, glint_error *err) {
+    c->step = 0;
+    glint_status status = kv_cut(&c->kv, 0, 0, err);
+    if (!status) status = check_spoil(c, &c->tested, err);
+    if (!status && !c->file) status = check_spoil(c, &c->oracle, err);
+    for (int at = 0, count; at < prompt && !status; at += count) {
+        count = prompt - at < c->tested.batch ? prompt - at : c->tested.batch;
         status = step(c, ids + at, count, err);
     }
-    for (c->step = 1; c->step <= c->o->n && !status; c->step++) {
-        int32_t id;
-        status = chosen(c, &id, err);
+    for (int i = 0; i < n && !status; i++) {
+        int32_t id = more ? more[i] : 0;
+        c->step++;
+        if (!more) status = chosen(c, &id, err);
         if (!status) status = step(c, &id, 1, err);
     }
     return status;
+}
+
+/* ---- Files ---- */
+
+/* Is this the prompt that was asked for? */
+static bool run_wanted(const glint_check_options *o, const reference_run *r) {
+    return !o->prompt ||
+           ((size_t)r->n_prompt == o->n_prompt && !memcmp(r->ids, o->prompt, o->n_prompt * sizeof *o->prompt));
+}
+
+static int more_steps(const glint_check_options *o, const reference_run *r) {
+    return o->n && o->n < r->n - r->n_prompt ? o->n : r->n - r->n_prompt;
+}
+
+static glint_status run_file(check *c, glint_error *err) {
+    const reference_run *runs;
+    int n = reference_runs(c->file, &runs);
+    glint_status status = GLINT_OK;
+    for (int i = 0; i < n && !status; i++) {
+        c->run = &runs[i];
+        if (run_wanted(c->o, c->run))
+            status = run_prompt(c, c->run->ids, c->run->n_prompt, c->run->ids + c->run->n_prompt,
+                                more_steps(c->o, c->run), err);
+    }
+    return status;
+}
+
+/* The longest prompt and the longest run of the file's. */
+static glint_status measure_file(check *c, int *prompt, int *length, glint_error *err) {
+    const reference_run *runs;
+    int n = reference_runs(c->file, &runs);
+    *prompt = *length = 0;
+    for (int i = 0; i < n; i++) {
+        if (!run_wanted(c->o, &runs[i])) continue;
+        int rows = runs[i].n_prompt + more_steps(c->o, &runs[i]);
+        if (runs[i].n_prompt > *prompt) *prompt = runs[i].n_prompt;
+        if (rows > *length) *length = rows;
+    }
+    if (*length) return GLINT_OK;
+    return base_fail(err, GLINT_BAD_INPUT, "%s: holds other prompts", reference_path(c->file));
 }
 
 /* ---- Opening ---- */
@@ -95,10 +185,11 @@ static glint_status make_room(check *c, int context, int batch, glint_error *err
     c->asked = arena_array(a, values, sizeof *c->asked);
     c->off = arena_array(a, values, sizeof *c->off);
     c->differs = arena_array(a, values, sizeof *c->differs);
-    c->bad = arena_array(a, values, sizeof *c->bad);
+    c->error = arena_array(a, values, sizeof *c->error);
     c->off_cache = arena_array(a, caches, sizeof *c->off_cache);
+    c->cache_error = arena_array(a, caches, sizeof *c->cache_error);
     bool good = c->views && c->token && c->position && c->sequence && c->output && c->expected && c->got && c->asked &&
-                c->off && c->differs && c->bad && c->off_cache;
+                c->off && c->differs && c->error && c->off_cache && c->cache_error;
     if (!good) return check_no_memory(err);
     for (tape_weight w = 0; w < t->n_weights; w++) c->views[w] = model_view(c->model, w);
     return GLINT_OK;
@@ -113,20 +204,26 @@ static glint_status open_sides(check *c, int batch, glint_error *err) {
                        .cache_f32 = c->o->precision == GLINT_EXACT};
     for (int g = 0; g < c->kv.n_groups; g++) setup.group_slots[g] = c->kv.groups[g].slots;
     backend_options options = {.threads = c->o->threads, .precision = c->o->precision};
-    const char *against = c->o->against ? c->o->against : "cpu:ref";
-    c->many = strcmp(against, "cpu:ref") ? 2 : 1;
-    glint_status status = check_side_open(&c->tested, c->device, &options, &setup, batch, OUTPUTS, c->o->unfused, err);
-    if (!status) status = check_side_open(&c->oracle, against, &options, &setup, batch, OUTPUTS, true, err);
-    if (!status) status = check_spoil(c, &c->oracle, err);
+    int outputs = c->file ? batch : CHECK_OUTPUTS;
+    glint_status status = check_side_open(&c->tested, c->device, &options, &setup, batch, outputs, c->o->unfused, err);
+    if (!status && !c->file)
+        status = check_side_open(&c->oracle, c->against, &options, &setup, batch, outputs, true, err);
     return status;
+}
+
+static glint_status open_reference(check *c, glint_error *err) {
+    c->against = c->o->against ? c->o->against : "cpu:ref";
+    c->many = strcmp(c->against, "cpu:ref") ? 2 : 1;
+    if (backend_of_device(c->against)) return GLINT_OK;
+    glint_status status = reference_open(c->against, &c->file, err);
+    return status ? status : reference_fits(c->file, c->tape, err);
 }
 
 static glint_status check_options(const glint_model *m, const glint_check_options *o, glint_error *err) {
     enum { MOST = 1 << 24 };
-    if (!o->n_prompt) return base_fail(err, GLINT_USAGE, "a check needs a prompt");
     if (o->n_prompt > MOST || o->n < 0 || o->n > MOST || o->batch < 0 || o->threads < 0)
         return base_fail(err, GLINT_USAGE, "prompt, steps, batch or threads out of range");
-    for (size_t i = 0; i < o->n_prompt; i++)
+    for (size_t i = 0; o->prompt && i < o->n_prompt; i++)
         if (o->prompt[i] < 0 || o->prompt[i] >= m->tape.vocabulary)
             return base_fail(err, GLINT_BAD_INPUT, "token id %d: the model has ids 0 to %d", o->prompt[i],
                              m->tape.vocabulary - 1);
@@ -136,21 +233,33 @@ static glint_status check_options(const glint_model *m, const glint_check_option
     return GLINT_OK;
 }
 
+static int min_int(int a, int b) {
+    return a < b ? a : b;
+}
+
+static glint_status run(check *c, glint_error *err) {
+    enum { BATCH = 512, FILE_BATCH = 64 /* all of its rows have logits */ };
+    int prompt = (int)c->o->n_prompt, length = prompt + c->o->n;
+    glint_status status = open_reference(c, err);
+    if (!status && c->file) status = measure_file(c, &prompt, &length, err);
+    if (!status && !prompt) status = base_fail(err, GLINT_USAGE, "a check needs a prompt");
+    int batch = min_int(c->o->batch ? c->o->batch : c->file ? FILE_BATCH : BATCH, prompt);
+    if (!status) status = make_room(c, length, batch, err);
+    if (!status) status = open_sides(c, batch, err);
+    if (!status) status = c->file ? run_file(c, err) : run_prompt(c, c->o->prompt, prompt, NULL, c->o->n, err);
+    return status ? status : check_conclude(c, err);
+}
+
 glint_status glint_check(glint_model *model, const glint_check_options *o, glint_verdict *verdict, glint_error *err) {
-    enum { BATCH = 512 };
     glint_status status = check_options(model, o, err);
     if (status) return status;
-    *verdict = (glint_verdict){0};
     check c = {
         .o = o, .model = model, .tape = &model->tape, .device = o->device ? o->device : "cpu", .verdict = verdict};
-    int prompt = (int)o->n_prompt, batch = o->batch ? o->batch : BATCH;
-    if (batch > prompt) batch = prompt;
-    status = make_room(&c, prompt + o->n, batch, err);
-    if (!status) status = open_sides(&c, batch, err);
-    if (!status) status = run_prompt(&c, o->prompt, prompt, err);
-    if (!status) status = check_conclude(&c, err);
+    *verdict = (glint_verdict){0};
+    status = run(&c, err);
     check_side_close(&c.tested);
     check_side_close(&c.oracle);
+    reference_close(&c.file);
     arena_free(&c.work);
     arena_free(&c.memory);
     return status;

@@ -14,12 +14,12 @@
 
 /* ---- A side: a device with the model's weights, a cache, and programs ---- */
 
-enum { CHECK_FEW = 8, CHECK_CLASSES = 3 }; /* as a session has them: for one row, a few, a chunk */
+enum { CHECK_FEW = 8 }; /* programs as a session has them: for one row, a few, a chunk */
 
 typedef struct check_program {
     rig rig;
     rig_setup setup;
-    bool *watched; /* by tape value; NULL: not compiled yet */
+    bool *watched; /* by tape value */
     const backend_group *groups;
     int n_groups;
     backend_ticket ticket; /* of its last run */
@@ -29,8 +29,9 @@ typedef struct check_side {
     rig rig;         /* device, weights and cache */
     rig_setup setup; /* max_rows of it stays 0 */
     int batch, outputs;
-    bool all; /* watch every value, whatever that does to the groups */
-    check_program programs[CHECK_CLASSES];
+    bool all;                 /* watch every value, whatever that does to the groups */
+    check_program **programs; /* compiled so far */
+    int n_programs, room;
     arena memory;
 } check_side;
 
@@ -39,19 +40,21 @@ typedef struct check_side {
 glint_status check_side_open(check_side *s, const char *device, const backend_options *options, const rig_setup *setup,
                              int batch, int outputs, bool all, glint_error *err);
 void check_side_close(check_side *s);
-/* The program for this number of rows, compiled when it is first asked for. */
-glint_status check_side_program(check_side *s, int rows, check_program **out, glint_error *err);
+/* The program of ops [first, first + n) for this number of rows, compiled when it is first asked for. */
+glint_status check_side_program(check_side *s, int rows, int first, int n, check_program **out, glint_error *err);
 
 /* ---- A check ---- */
+
+enum { CHECK_OUTPUTS = 8 /* rows of a step that have logits where the reference is a device */ };
 
 typedef struct check {
     const glint_check_options *o;
     glint_model *model;
     const tape *tape;
-    const char *device;  /* under test */
-    backend_view *views; /* by tape weight */
+    const char *device, *against; /* under test; the reference */
+    backend_view *views;          /* by tape weight */
     check_side tested, oracle;
-    check_program *under_test, *reference; /* of this step; reference NULL: a file */
+    check_program *under_test, *reference; /* programs of this step; reference NULL: a file */
     struct reference *file;                /* NULL: a device */
     const reference_run *run;              /* of the file */
     double many;                           /* bounds of so many devices add up: the oracle has none of its own */
@@ -62,13 +65,15 @@ typedef struct check {
     int step;
 
     /* The group at hand, by tape value (caches: by tape cache, keys and values); in `work`. */
-    float **expected, **got;
+    float **expected;
+    const float **got;
     bool *asked; /* whether expected[v] has been looked up */
     double **off, *(*off_cache)[2];
-    bool *differs, *bad; /* between two runs of the group; failed */
+    bool *differs; /* between two runs of the group */
 
-    /* Against a file: the first op since numbers of the file went in. */
-    int *since, *since_cache;
+    /* Free: NMSE by tape value and tape cache, and where it grew most. */
+    double *error, *cache_error, growth;
+    char growth_text[256];
 
     glint_verdict *verdict;
     char first_failure[400];
@@ -79,6 +84,8 @@ typedef struct check {
 } check;
 
 glint_status check_no_memory(glint_error *err);
+/* Before something new is looked at: nothing is known of the values of ops [first, last]. Empties `work`. */
+void check_forget(check *c, int first, int last);
 /* Rows of v in this step, and the position of row r. */
 int check_rows(const check *c, tape_value v);
 int check_position(const check *c, tape_value v, int r);
@@ -103,14 +110,28 @@ glint_status check_poison_cache(check *c, const tape_op *op, glint_error *err);
 glint_status check_cache(check *c, const backend_group *g, const tape_op *op, const float *got, bool differs,
                          glint_error *err);
 
+/* ---- Whole tensors ---- */
+
+typedef struct check_limits {
+    double nmse;
+    double margin; /* of the two largest logits, up to which another token may be chosen */
+} check_limits;
+
+const check_limits *check_limits_of(const check *c);
+
+/* A comparison of the rows of op's result, not reported yet. g NULL: it is not about single groups. */
+glint_status check_compare_nmse(check *c, const backend_group *g, const tape_op *op, const check_limits *limits,
+                                const float *got, const float *expected, glint_comparison *out, glint_error *err);
+
 /* ---- Steps ---- */
 
 glint_status check_forced_step(check *c, glint_error *err);
+glint_status check_file_step(check *c, glint_error *err);
 glint_status check_free_step(check *c, glint_error *err);
 
 /* ---- Reporting ---- */
 
-/* Fills the fields that say what is compared; `name` is the value's. */
+/* Fills the fields that say what is compared; `name` is the value's. g NULL: it is not about groups. */
 void check_describe(check *c, const backend_group *g, const tape_op *op, const char *name, int first_row,
                     glint_comparison *out);
 /* Decides (by share, poison and repetition), counts, and tells the caller. */

@@ -1,6 +1,5 @@
 /* A step group by group: the device under test gets the reference's numbers as the inputs of each group, runs it twice,
- * and what comes out is compared. Where the reference is a file, only the values that the file holds are forced and
- * compared; between them the device goes on with its own. */
+ * and what comes out is compared. */
 #include <math.h>
 #include <string.h>
 
@@ -16,30 +15,13 @@ static bool is_watched(const check *c, tape_value v) {
 
 /* ---- Running a group ---- */
 
-static void forget(check *c, const backend_group *g) {
-    for (int i = g->first_op; i <= g->last_op; i++) {
-        const tape_op *op = &c->tape->ops[i];
-        const tape_value all[3] = {op->in[0], op->in[1], op->out};
-        for (int k = 0; k < 3; k++) {
-            if (all[k] < 0) continue;
-            c->expected[all[k]] = c->got[all[k]] = NULL;
-            c->off[all[k]] = NULL;
-            c->asked[all[k]] = c->differs[all[k]] = c->bad[all[k]] = false;
-        }
-        if (op->kind == TAPE_CACHE_WRITE || op->kind == TAPE_ATTEND)
-            c->off_cache[op->p.cache][0] = c->off_cache[op->p.cache][1] = NULL;
-    }
-    arena_free(&c->work);
-}
-
 static glint_status force_inputs(check *c, const backend_group *g, glint_error *err) {
     glint_status status = GLINT_OK;
     const rig *r = &c->under_test->rig;
     for (int i = 0; i < g->n_in && !status; i++) {
         float *x;
         status = check_expect(c, g->in[i], &x, err);
-        if (!status && x && is_watched(c, g->in[i]))
-            status = r->backend->write(r->program, g->in[i], 0, check_rows(c, g->in[i]), x, err);
+        if (!status) status = r->backend->write(r->program, g->in[i], 0, check_rows(c, g->in[i]), x, err);
     }
     return status;
 }
@@ -139,8 +121,7 @@ static void compare(check *c, const backend_group *g, const tape_op *op, const f
     check_report(c, &out);
 }
 
-/* A value where every operand is known. */
-static glint_status judge(check *c, const backend_group *g, const tape_op *op, glint_error *err) {
+static glint_status judge_value(check *c, const backend_group *g, const tape_op *op, glint_error *err) {
     float *expected;
     double *bound = arena_array(&c->work, numbers_of(c, op->out), sizeof *bound);
     glint_status status = bound ? check_expect(c, op->out, &expected, err) : check_no_memory(err);
@@ -151,25 +132,26 @@ static glint_status judge(check *c, const backend_group *g, const tape_op *op, g
     return GLINT_OK;
 }
 
+/* ---- The step ---- */
+
+static glint_status judge(check *c, const backend_group *g, const tape_op *op, const float *got, bool differs,
+                          glint_error *err) {
+    if (op->out < 0) return check_cache(c, g, op, got, differs, err);
+    c->got[op->out] = got;
+    c->differs[op->out] = differs;
+    return judge_value(c, g, op, err);
+}
+
 static glint_status judge_group(check *c, const backend_group *g, float **first, float **second, glint_error *err) {
     glint_status status = GLINT_OK;
     for (int i = g->first_op; i <= g->last_op && !status; i++) {
         const tape_op *op = &c->tape->ops[i];
-        size_t n = 2 * numbers_of(c, op->in[0] < 0 ? op->out : op->in[0]);
-        float *a = first[i - g->first_op], *b = second[i - g->first_op];
-        if (op->out >= 0) {
-            n = numbers_of(c, op->out);
-            c->got[op->out] = a;
-            c->differs[op->out] = a && memcmp(a, b, n * sizeof *a) != 0;
-            status = judge(c, g, op, err);
-        } else {
-            status = check_cache(c, g, op, a, memcmp(a, b, n * sizeof *a) != 0, err);
-        }
+        size_t n = op->out >= 0 ? numbers_of(c, op->out) : 2 * numbers_of(c, op->in[0]);
+        const float *a = first[i - g->first_op], *b = second[i - g->first_op];
+        status = judge(c, g, op, a, a && memcmp(a, b, n * sizeof *a) != 0, err);
     }
     return status;
 }
-
-/* ---- The step ---- */
 
 static bool group_wanted(const check *c, const backend_group *g) {
     for (int i = g->first_op; i <= g->last_op; i++)
@@ -179,7 +161,7 @@ static bool group_wanted(const check *c, const backend_group *g) {
 
 static glint_status run_group(check *c, int number, glint_error *err) {
     const backend_group *g = &c->under_test->groups[number];
-    forget(c, g);
+    check_forget(c, g->first_op, g->last_op);
     size_t n = (size_t)(g->last_op - g->first_op + 1);
     float **first = arena_array(&c->work, n, sizeof *first), **second = arena_array(&c->work, n, sizeof *second);
     glint_status status = first && second ? force_inputs(c, g, err) : check_no_memory(err);

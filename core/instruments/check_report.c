@@ -16,7 +16,7 @@ void check_describe(check *c, const backend_group *g, const tape_op *op, const c
                     glint_comparison *out) {
     *out = (glint_comparison){.value = name,
                               .op = tape_kinds[op->kind].name,
-                              .group = group_text(c, g),
+                              .group = g ? group_text(c, g) : tape_kinds[op->kind].name,
                               .since = "",
                               .device = c->device,
                               .layer = op->layer,
@@ -53,20 +53,20 @@ void check_report(check *c, glint_comparison *out) {
 glint_status check_conclude(check *c, glint_error *err) {
     glint_verdict *v = c->verdict;
     char head[600], tail[500] = "";
-    const char *against = c->file ? reference_path(c->file) : c->o->against ? c->o->against : "cpu:ref";
-    snprintf(head, sizeof head, "%s against %s, %s, %s", c->device, against,
+    snprintf(head, sizeof head, "%s against %s, %s, %s", c->device, c->against,
              c->o->precision == GLINT_EXACT ? "exact" : "fast", c->o->free_run ? "free" : "forced");
     if (v->failed)
         snprintf(tail, sizeof tail, "%d of %d values FAILED, the first: %s", v->failed, v->compared, c->first_failure);
     else if (c->nearest > 0)
-        snprintf(tail, sizeof tail, "all %d values are right; nearest to its bound: %s at %.2f of it", v->compared,
+        snprintf(tail, sizeof tail, "all %d values are right; nearest to its bound: %s at %.2g of it", v->compared,
                  c->nearest_name, c->nearest);
     else
         snprintf(tail, sizeof tail, "all %d values are right, without any difference", v->compared);
     glint_error line;
-    base_fail(&line, GLINT_OK, "%s: %s", head, tail); /* cuts a long path in the middle */
+    base_fail(&line, GLINT_OK, "%s: %s%s%s", head, tail, *c->growth_text ? "; the error grows most at " : "",
+              c->growth_text); /* cuts a long path in the middle */
     snprintf(v->line, sizeof v->line, "%s", line.message);
-    if (!v->compared) return base_fail(err, GLINT_BAD_INPUT, "%s: nothing could be compared", against);
+    if (!v->compared) return base_fail(err, GLINT_BAD_INPUT, "%s: nothing could be compared", c->against);
     if (!v->failed) return GLINT_OK;
     return base_fail(err, GLINT_MISMATCH, "%d of %d values differ", v->failed, v->compared);
 }

@@ -1,6 +1,6 @@
 /* Opening a side, and choosing which values of the device under test can be watched: watching a value may break up the
  * group that runs in production, and it is the groups of production that are to be checked. */
-#include <string.h>
+#include <stdlib.h>
 
 #include "core/instruments/check.h"
 
@@ -10,13 +10,12 @@ glint_status check_side_open(check_side *s, const char *device, const backend_op
     return rig_open(&s->rig, device, options, &s->setup, err);
 }
 
-static void close_program(check_program *p) {
-    if (p->watched) rig_close(&p->rig);
-    p->watched = NULL;
-}
-
 void check_side_close(check_side *s) {
-    for (int i = 0; i < CHECK_CLASSES; i++) close_program(&s->programs[i]);
+    for (int i = 0; i < s->n_programs; i++) {
+        rig_close(&s->programs[i]->rig);
+        free(s->programs[i]);
+    }
+    free(s->programs);
     if (s->rig.setup) rig_close(&s->rig);
     arena_free(&s->memory);
 }
@@ -33,20 +32,16 @@ static const tape *tape_of(const check_side *s) {
     return s->setup.tape;
 }
 
-/* Compiles p with the values marked in `watched`. */
-static glint_status compile(check_side *s, check_program *p, const bool *watched, int rows, glint_error *err) {
+/* Compiles p, which is a program already or has its setup, with the values marked in p->watched. */
+static glint_status compile(check_side *s, check_program *p, glint_error *err) {
     int n_values = tape_of(s)->n_values;
     tape_value *observed = arena_array(&s->memory, (size_t)n_values, sizeof *observed);
-    bool *copy = arena_copy(&s->memory, watched, (size_t)n_values * sizeof *watched);
-    if (!observed || !copy) return check_no_memory(err);
-    close_program(p);
-    p->setup = s->setup;
-    p->setup.max_rows = rows;
-    p->setup.max_outputs = rows < s->outputs ? rows : s->outputs;
+    if (!observed) return check_no_memory(err);
+    rig_close(&p->rig);
     p->setup.observed = observed;
+    p->setup.n_observed = 0;
     for (tape_value v = 0; v < n_values; v++)
-        if (watched[v]) observed[p->setup.n_observed++] = v;
-    p->watched = copy;
+        if (p->watched[v]) observed[p->setup.n_observed++] = v;
     glint_status status = rig_open_beside(&p->rig, &s->rig, &p->setup, err);
     if (!status) p->n_groups = p->rig.backend->groups(p->rig.program, &p->groups);
     return status;
@@ -76,46 +71,72 @@ static bool has_group(const check_program *p, int first, int last) {
 }
 
 /* Gives up watching inside the groups that watching has changed. Returns how many there were. */
-static int unwatch(const check_side *s, const check_program *p, const boundaries *b, bool *watched) {
+static int unwatch(const check_side *s, check_program *p, const boundaries *b) {
     int changed = 0;
     for (int i = 0; i < b->n; i++) {
         if (has_group(p, b->first[i], b->last[i])) continue;
         changed++;
         for (int op = b->first[i]; op <= b->last[i]; op++) {
             tape_value v = tape_of(s)->ops[op].out;
-            if (v >= 0) watched[v] = b->crosses[v];
+            if (v >= 0) p->watched[v] = b->crosses[v];
         }
     }
     return changed;
 }
 
-static glint_status watch_most(check_side *s, check_program *p, int rows, glint_error *err) {
-    const tape *t = tape_of(s);
-    bool *watched = arena_array(&s->memory, (size_t)t->n_values, sizeof *watched);
-    boundaries production = {0};
-    if (!watched) return check_no_memory(err);
-    glint_status status = GLINT_OK;
-    if (!s->all) {
-        watched[t->logits] = watched[t->argmax] = true;
-        status = compile(s, p, watched, rows, err);
-        if (!status) status = note_groups(s, p, &production, err);
-    }
-    for (tape_value v = 0; v < t->n_values; v++) watched[v] = true;
-    if (!status) status = compile(s, p, watched, rows, err);
-    if (!status && !s->all && unwatch(s, p, &production, watched)) {
-        status = compile(s, p, watched, rows, err);
-        if (!status && unwatch(s, p, &production, watched))
-            status = base_fail(err, GLINT_INTERNAL, "%s: the groups change when their inputs and outputs are watched",
-                               s->rig.backend->name);
-    }
-    return status;
+static glint_status watch_all(check_side *s, check_program *p, glint_error *err) {
+    for (tape_value v = 0; v < tape_of(s)->n_values; v++) p->watched[v] = true;
+    return compile(s, p, err);
 }
 
-glint_status check_side_program(check_side *s, int rows, check_program **out, glint_error *err) {
+/* As much as leaves the groups of production alone. */
+static glint_status watch_most(check_side *s, check_program *p, glint_error *err) {
+    boundaries production = {0};
+    p->watched[tape_of(s)->logits] = p->watched[tape_of(s)->argmax] = true;
+    glint_status status = compile(s, p, err);
+    if (!status) status = note_groups(s, p, &production, err);
+    if (!status) status = watch_all(s, p, err);
+    if (status || !unwatch(s, p, &production)) return status;
+    status = compile(s, p, err);
+    if (status || !unwatch(s, p, &production)) return status;
+    return base_fail(err, GLINT_INTERNAL, "%s: the groups change when their inputs and outputs are watched",
+                     s->rig.backend->name);
+}
+
+/* ---- Programs ---- */
+
+static int class_of(const check_side *s, int rows) {
     int few = s->batch < CHECK_FEW ? s->batch : CHECK_FEW;
-    const int most[CHECK_CLASSES] = {1, few, s->batch};
-    int class = rows == 1 ? 0 : rows <= few ? 1 : 2;
-    check_program *p = &s->programs[class];
-    *out = p;
-    return p->watched ? GLINT_OK : watch_most(s, p, most[class], err);
+    return rows == 1 ? 1 : rows <= few ? few : s->batch;
+}
+
+/* A new entry of the list, not compiled yet; programs stay where they are when the list grows. */
+static check_program *add_program(check_side *s) {
+    if (s->n_programs == s->room) {
+        check_program **more = realloc(s->programs, (size_t)(2 * s->room + 8) * sizeof *more);
+        if (!more) return NULL;
+        s->programs = more;
+        s->room = 2 * s->room + 8;
+    }
+    check_program *p = calloc(1, sizeof *p);
+    if (p) s->programs[s->n_programs++] = p;
+    return p;
+}
+
+glint_status check_side_program(check_side *s, int rows, int first, int n, check_program **out, glint_error *err) {
+    int most = class_of(s, rows);
+    for (int i = 0; i < s->n_programs; i++) {
+        *out = s->programs[i];
+        if ((*out)->setup.max_rows == most && (*out)->setup.first_op == first && (*out)->setup.n_ops == n)
+            return GLINT_OK;
+    }
+    check_program *p = *out = add_program(s);
+    if (p) p->watched = arena_array(&s->memory, (size_t)tape_of(s)->n_values, sizeof *p->watched);
+    if (!p || !p->watched) return check_no_memory(err);
+    p->setup = s->setup;
+    p->setup.first_op = first;
+    p->setup.n_ops = n;
+    p->setup.max_rows = most;
+    p->setup.max_outputs = most < s->outputs ? most : s->outputs;
+    return (s->all ? watch_all : watch_most)(s, p, err);
 }
