@@ -100,6 +100,8 @@ typedef struct backend {
     /* Does it multiply quantised weights by activations in 8 bits, as GLINT_FAST allows? NULL: never. */
     bool (*rounds)(const backend_device *d);
 
+    /* Bytes of a weight in the device's own layout. NULL: as many as in the file. */
+    size_t (*weight_bytes)(const backend_view *view);
     /* Takes a weight into the device's own layout. */
     glint_status (*adopt)(backend_device *d, const backend_view *view, backend_weight **out, glint_error *err);
     void (*release)(backend_device *d, backend_weight *w);

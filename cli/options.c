@@ -33,6 +33,14 @@ const cli_option cli_option_table[] = {
      "layers by device, as 'gles:0=0-12,cpu=13-25'; also the items embed and head, which else go with the layer beside "
      "them",
      SESSIONS, CLI_TEXT, FIELD(split), 0, 0},
+    {"gpu-layers", 0, "N",
+     "also -ngl N: the last N layers on the GPU, the rest on the CPU; more than there are: everything (default: all "
+     "that fit)",
+     SESSIONS, CLI_INT, FIELD(gpu_layers), 0, 1 << 20},
+    {"memory", 0, "LIST", "how much of devices may be used, as 'gles:0=8G,cpu=16G' (default: what is free)", SESSIONS,
+     CLI_TEXT, FIELD(memory), 0, 0},
+    {"plan", 0, NULL, "print which layers would run where, their bytes and the time predicted, and do nothing else",
+     CLI_RUN | CLI_BENCH, CLI_FLAG, FIELD(plan), 0, 0},
     {"precision", 0, "fast|exact",
      "fast: 8-bit activations, half-precision cache; exact: float32, the same bits however the prompt is fed (default: "
      "fast)",
@@ -226,6 +234,26 @@ static void build_getopt(unsigned command, struct option *longs, char *letters) 
     *letters = 0;
 }
 
+/* Is the word an option whose argument is the next word? */
+static bool takes_next(unsigned command, const char *word) {
+    for (int i = 0; i < cli_n_options; i++) {
+        const cli_option *o = &cli_option_table[i];
+        if (!(o->commands & command) || !o->argument) continue;
+        if (word[0] == '-' && o->letter && word[1] == o->letter && !word[2]) return true;
+        if (!strncmp(word, "--", 2) && !strcmp(word + 2, o->name)) return true;
+    }
+    return false;
+}
+
+/* -ngl, which users of llama.cpp type, is one word and not three letters. */
+static void expand_ngl(unsigned command, int argc, char **argv) {
+    static char full[] = "--gpu-layers";
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (!strcmp(argv[i], "-ngl")) argv[i] = full;
+        if (takes_next(command, argv[i])) i++;
+    }
+}
+
 static glint_status parse_failure(unsigned command, int code, char **argv, glint_error *err) {
     const cli_option *o = option_of(command, optopt);
     if (code == ':') return cli_fail(err, GLINT_USAGE, "--%s: needs an argument, %s", o->name, o->argument);
@@ -239,12 +267,14 @@ glint_status cli_parse(unsigned command, int argc, char **argv, cli_options *out
     char letters[2 * sizeof cli_option_table / sizeof *cli_option_table + 2];
     build_getopt(command, longs, letters);
     *out = (cli_options){.sampling = glint_sampling_default(),
+                         .gpu_layers = -1,
                          .seed = -1,
                          .bench_prompt = 512,
                          .bench_decode = 128,
                          .repeats = 5,
                          .n = command & CLI_RUN ? -1 : 0};
     opterr = 0; /* the messages are ours */
+    expand_ngl(command, argc, argv);
     for (int code; (code = getopt_long(argc, argv, letters, longs, NULL)) != -1;) {
         if (code == '?' || code == ':') return parse_failure(command, code, argv, err);
         glint_status s = set_value(option_of(command, code), optarg, out, err);

@@ -12,7 +12,9 @@ typedef struct cli_list { /* values of an option that may be repeated */
 } cli_list;
 
 typedef struct cli_options {
-    const char *model, *device, *split;
+    const char *model, *device, *split, *memory;
+    int gpu_layers; /* -1: not given */
+    bool plan;
     int precision, cache_type; /* index of the choice: fast, exact; f16, f32 */
     int threads, context, batch;
     const char *prompt, *file, *id_list; /* where the text comes from; at most one is given */

@@ -301,6 +301,7 @@ glint_status cli_run(const cli_options *o, glint_error *err) {
     cli_ids prompt = {0};
     glint_session_options options = cli_session_options(o);
     double begin = cli_seconds(), load; /* without reading the prompt, which may be typed */
+    if (o->plan) return cli_print_plan(o, &options, err);
     glint_status s = cli_open_model(o, &model, err);
     load = cli_seconds() - begin;
     generation g = {.o = o, .model = model, .err = err};

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/place.h"
 #include "core/session.h"
 
 /* What the sequences were before the last step, and that step's rows. */
@@ -40,21 +41,14 @@ static glint_status remember(glint_session *s, past *p, glint_error *err) {
     return GLINT_OK;
 }
 
-/* The neighbour takes what the failed part had; the CPU where there is none. */
 static glint_status place_without(glint_session *s, int failed, glint_error *err) {
-    placement *w = &s->where;
-    if (w->n == 1) {
-        if (!strncmp(w->parts[0].device, "cpu", 3)) return GLINT_DEVICE; /* `err` says why */
-        placement_whole(&s->model->tape, "cpu", w);
-        return GLINT_OK;
-    }
-    (void)err;
-    if (failed)
-        w->parts[failed - 1].end = w->parts[failed].end;
-    else
-        w->parts[1].first = w->parts[0].first;
-    memmove(&w->parts[failed], &w->parts[failed + 1], (size_t)(--w->n - failed) * sizeof *w->parts);
-    return GLINT_OK;
+    plan p;
+    plan_sizes sizes = {s->context, s->batch, s->kv.sequences, s->outputs, s->cache_f32};
+    placement before = s->where;
+    glint_status status = plan_open(&p, s->model, &sizes, err);
+    if (!status) status = place_again(&p, &before, failed, s->memory_asked, &s->where, err);
+    plan_close(&p);
+    return status;
 }
 
 static glint_status refill(glint_session *s, const past *p, glint_error *err) {

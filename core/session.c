@@ -5,13 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int pick(int asked, int otherwise) {
-    return asked > 0 ? asked : otherwise;
-}
-
-static int min_int(int a, int b) {
-    return a < b ? a : b;
-}
+#include "core/place.h"
 
 /* ---- Memory ---- */
 
@@ -26,7 +20,7 @@ part_setup session_setup(const glint_session *s) {
                         .n_snapshots = s->where.n == 1 ? s->n_values : 0};
 }
 
-static glint_status make_room(glint_session *s, int sequences, glint_error *err) {
+static glint_status make_room(glint_session *s, const glint_session_options *o, int sequences, glint_error *err) {
     size_t n = (size_t)s->batch;
     glint_status status = kv_open(&s->kv, &s->model->tape, sequences, s->context, s->batch, &s->memory, err);
     if (status) return status;
@@ -35,6 +29,8 @@ static glint_status make_room(glint_session *s, int sequences, glint_error *err)
     s->new_rows = arena_array(&s->memory, (size_t)sequences, sizeof *s->new_rows);
     s->history = arena_array(&s->memory, (size_t)sequences, (size_t)s->context * sizeof *s->history);
     s->logits = arena_array(&s->memory, (size_t)s->model->tape.vocabulary, sizeof *s->logits);
+    s->memory_asked = o->memory ? arena_text(&s->memory, o->memory, strlen(o->memory)) : NULL;
+    if (o->memory && !s->memory_asked) return base_fail(err, GLINT_INTERNAL, "out of memory for a session");
     if (s->rows && s->last && s->new_rows && s->history && s->logits) return GLINT_OK;
     return base_fail(err, GLINT_INTERNAL, "out of memory for a batch");
 }
@@ -50,27 +46,25 @@ static glint_status check_options(const glint_model *m, const glint_session_opti
     return GLINT_OK;
 }
 
-static glint_status open_at(glint_model *model, const glint_session_options *o, const placement *where,
-                            const char *reason, glint_session **out, glint_error *err) {
-    enum { CONTEXT = 4096, BATCH = 512 };
+static glint_status open_at(glint_model *model, const glint_session_options *o, const plan_sizes *sizes,
+                            const placed *at, glint_session **out, glint_error *err) {
     glint_session *s = calloc(1, sizeof *s);
     if (!s) return base_fail(err, GLINT_INTERNAL, "out of memory for a session");
     s->model = model;
-    s->where = *where;
-    placement_text(&model->tape, where, s->device_name);
-    snprintf(s->reason, sizeof s->reason, "%s", reason);
+    s->where = at->where;
+    placement_text(&model->tape, &at->where, s->device_name);
+    snprintf(s->reason, sizeof s->reason, "%s", at->reason);
     s->device_options = (backend_options){.threads = o->threads, .precision = o->precision};
     s->notice = o->notice;
     s->notice_user = o->notice_user;
     s->precision = o->precision;
     s->top = o->top;
-    s->cache_f32 = o->cache_f32 || o->precision == GLINT_EXACT;
-    s->context = pick(o->context, min_int(CONTEXT, model->context));
-    s->batch = min_int(pick(o->batch, BATCH), s->context);
-    int sequences = pick(o->sequences, 1);
-    s->outputs = min_int(pick(o->outputs, sequences), s->batch);
+    s->cache_f32 = sizes->cache_f32;
+    s->context = sizes->context;
+    s->batch = sizes->batch;
+    s->outputs = sizes->outputs;
     glint_status status = session_observe(s, o, err);
-    if (!status) status = make_room(s, sequences, err);
+    if (!status) status = make_room(s, o, sizes->sequences, err);
     part_setup setup = session_setup(s);
     if (!status) status = split_open(&s->split, &s->where, &s->device_options, &setup, err);
     if (status)
@@ -80,66 +74,33 @@ static glint_status open_at(glint_model *model, const glint_session_options *o, 
     return status;
 }
 
-static glint_status open_on(glint_model *model, const glint_session_options *o, const char *device, const char *reason,
-                            glint_session **out, glint_error *err) {
-    placement where;
-    placement_whole(&model->tape, device, &where);
-    return open_at(model, o, &where, reason, out, err);
-}
-
-static glint_status open_split(glint_model *model, const glint_session_options *o, glint_session **out,
-                               glint_error *err) {
-    placement where;
-    glint_status status = placement_parse(&model->tape, o->split, &where, err);
-    return status ? status : open_at(model, o, &where, "asked for", out, err);
-}
-
-/* The first device that is no software. */
-static bool find_hardware(char *name, size_t room) {
-    enum { MOST = 32 };
-    glint_device_info info[MOST];
-    int n = 0;
-    if (glint_devices(info, MOST, &n, NULL)) return false;
-    for (int i = 0; i < n && i < MOST; i++)
-        if (!info[i].software) {
-            snprintf(name, room, "%s", info[i].name);
-            return true;
-        }
-    return false;
-}
-
-/* GLINT_CPU=ref puts the oracle in the CPU's place. */
-static glint_status open_cpu(glint_model *model, const glint_session_options *o, const char *reason,
-                             glint_session **out, glint_error *err) {
-    const char *mask = getenv("GLINT_CPU");
-    bool oracle = mask && !strcmp(mask, "ref");
-    return open_on(model, o, oracle ? "cpu:ref" : "cpu", oracle ? "GLINT_CPU=ref" : reason, out, err);
-}
-
-/* A GPU where there is one and the model fits, else the CPU. */
-static glint_status open_automatic(glint_model *model, const glint_session_options *o, glint_session **out,
-                                   glint_error *err) {
-    char name[PLACEMENT_NAME];
-    glint_error why = {.message = "no hardware GPU was found"};
-    if (find_hardware(name, sizeof name)) {
-        glint_status status = open_on(model, o, name, "a hardware GPU", out, &why);
-        if (status != GLINT_DEVICE) {
-            if (status && err) *err = why;
-            return status;
-        }
+/* Where it was only hoped that the model fits, the CPU takes the place of what refused. */
+static glint_status open_planned(glint_model *model, const glint_session_options *o, const plan *p, glint_session **out,
+                                 glint_error *err) {
+    placed at;
+    glint_error why;
+    glint_status status = place_session(p, o, &at, err);
+    if (status) return status;
+    status = open_at(model, o, &p->sizes, &at, out, &why);
+    if (status == GLINT_DEVICE && at.tentative) {
+        status = place_on_cpu(p, o, why.message, &at, err);
+        return status ? status : open_at(model, o, &p->sizes, &at, out, err);
     }
-    return open_cpu(model, o, why.message, out, err);
+    if (status && err) *err = why;
+    return status;
 }
 
 glint_status glint_session_open(glint_model *model, const glint_session_options *options, glint_session **out,
                                 glint_error *err) {
     const glint_session_options defaults = {0}, *o = options ? options : &defaults;
+    plan p = {0};
     glint_status status = check_options(model, o, err);
     if (status) return status;
-    if (o->split) return open_split(model, o, out, err);
-    if (!o->device || !strcmp(o->device, "auto")) return open_automatic(model, o, out, err);
-    if (!strcmp(o->device, "cpu")) return open_cpu(model, o, "asked for", out, err);
-    return open_on(model, o, o->device, "asked for", out, err);
+    plan_sizes sizes = plan_sizes_of(model, o);
+    status = plan_open(&p, model, &sizes, err);
+    if (!status) status = open_planned(model, o, &p, out, err);
+    plan_close(&p);
+    return status;
 }
 
 void glint_session_close(glint_session **session) {

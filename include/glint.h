@@ -145,6 +145,10 @@ typedef struct glint_session_options { /* zeros are the defaults */
     /* Instead of `device`: "gles:0=0-12,cpu=13-25", also with the items embed and head, which go with the layer beside
      * them where they are not named. A device that is named twice is opened twice. */
     const char *split;
+    /* So many layers on the GPU that `device` names, or the first, counted from the last layer; more than there are is
+     * the head too, and then everything. 0: wherever a token is fastest. */
+    int gpu_layers;
+    const char *memory; /* how much of devices may be used: "gles:0=8G,cpu=16G"; else what their drivers say is free */
     /* Called with one line for people when a device has failed and the session goes on without it; NULL: not wanted. */
     void (*notice)(const char *line, void *user);
     void *notice_user;
@@ -202,6 +206,31 @@ typedef struct glint_value_info {
 int glint_session_values(const glint_session *session, const glint_value_info **out); /* returns how many */
 glint_status glint_session_value(glint_session *session, int value, int first_row, int rows, float *out,
                                  glint_error *err);
+
+/* ---- Plans -------------------------------------------------------------------------------------------------- */
+
+/* Where a session of these options would run, and how fast: devices are measured while the plan is made. */
+typedef struct glint_plan glint_plan;
+
+typedef struct glint_plan_part {
+    const char *device;
+    const char *pieces; /* "embed, layers 0 to 12" */
+    double weight_bytes, cache_bytes, scratch_bytes; /* estimates */
+    double memory_bytes;   /* that may be used; 0: unknown */
+    double token_seconds;  /* predicted, of a token */
+    double prompt_seconds; /* of a chunk of the prompt */
+} glint_plan_part;
+
+/* GLINT_DEVICE: it cannot fit; the message says what would. */
+glint_status glint_plan_open(const glint_model *model, const glint_session_options *options, glint_plan **out,
+                             glint_error *err);
+void glint_plan_close(glint_plan **plan);
+int glint_plan_parts(const glint_plan *plan, const glint_plan_part **out); /* returns how many */
+const char *glint_plan_split(const glint_plan *plan);                      /* as glint_session_device would say */
+const char *glint_plan_reason(const glint_plan *plan);
+double glint_plan_token_seconds(const glint_plan *plan);  /* of all parts, one after the other */
+double glint_plan_prompt_seconds(const glint_plan *plan); /* of a chunk, when many follow each other */
+int glint_plan_batch(const glint_plan *plan);             /* tokens of a chunk */
 
 /* ---- Sampling ----------------------------------------------------------------------------------------------- */
 

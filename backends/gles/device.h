@@ -205,6 +205,7 @@ struct backend_program {
     arena memory;
 };
 
+size_t gles_weight_bytes(const backend_view *v);
 glint_status gles_adopt(backend_device *d, const backend_view *v, backend_weight **out, glint_error *err);
 void gles_release(backend_device *d, backend_weight *w);
 glint_status gles_weight_rows(backend_device *d, backend_weight *w, int first, int n, float *out, glint_error *err);

@@ -129,6 +129,7 @@ const backend gles_backend = {
     .enumerate = gles_enumerate,
     .open = gles_open,
     .close = gles_close,
+    .weight_bytes = gles_weight_bytes,
     .adopt = gles_adopt,
     .release = gles_release,
     .weight_rows = gles_weight_rows,

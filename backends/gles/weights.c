@@ -126,12 +126,20 @@ static glint_status adopt_vector(backend_device *d, const backend_view *v, backe
     return s;
 }
 
+static gles_layout_id layout_of(const backend_view *v) {
+    return v->minus_one || v->rows == 1 ? GLES_F32 : gles_layout_of(v->format);
+}
+
+size_t gles_weight_bytes(const backend_view *v) {
+    return gles_slice_bytes(layout_of(v), v->rows, v->cols);
+}
+
 glint_status gles_adopt(backend_device *d, const backend_view *v, backend_weight **out, glint_error *err) {
     glint_status s = gles_context_use(&d->c, err);
     if (s) return s;
     backend_weight *w = calloc(1, sizeof *w);
     if (!w) return base_fail(err, GLINT_INTERNAL, "out of memory for a weight");
-    *w = (backend_weight){.layout = v->minus_one || v->rows == 1 ? GLES_F32 : gles_layout_of(v->format),
+    *w = (backend_weight){.layout = layout_of(v),
                           .rows = v->rows,
                           .cols = v->cols,
                           .vector = GLES_NONE};
