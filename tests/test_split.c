@@ -41,6 +41,7 @@ static glint_session *open_session(glint_model *m, const char *where) {
     glint_session_options o = {.device = split ? NULL : where,
                                .split = split ? where : NULL,
                                .precision = GLINT_EXACT,
+                               .threads = 1, /* the models are tiny */
                                .context = 256,
                                .batch = BATCH};
     SUPPORT_OK(glint_session_open(m, &o, &s, &err), &err);
@@ -190,7 +191,7 @@ static void write_text(glint_model *m, const char *where, bool by_host, text *ou
     glint_session_options o = {.device = split ? NULL : where,
                                .split = split ? where : NULL,
                                .precision = GLINT_EXACT,
-                               .threads = 1, /* the model is tiny */
+                               .threads = 1,
                                .context = 256,
                                .batch = 4,
                                .notice = on_notice,
