@@ -1,5 +1,5 @@
 /* The backend contract: all that the engine may ask of a device. A device runs ranges of a tape; it knows ops, never
- * architectures, files or tokens. One row a backend in backends.c; every entry is required.
+ * architectures, files or tokens. One row a backend in backends.c; every entry is required but for facts and verdicts.
  *
  * Checks     The caller keeps the rules written here (indices in range, calls in order); backends do not check again.
  * Errors     A status and the driver's own words; GLINT_DEVICE when the device or its memory fails. After an error in
@@ -22,6 +22,8 @@ typedef struct backend_options {
     int threads;               /* 0: the cores there are */
     glint_precision precision; /* of all programs on this device */
 } backend_options;
+
+typedef enum backend_verdict { BACKEND_UNTESTED, BACKEND_SOUND, BACKEND_WRONG } backend_verdict;
 
 /* A weight as it lies in the file. The mapping outlives the weight: a device may read it in place, or copy. */
 typedef struct backend_view {
@@ -99,6 +101,13 @@ typedef struct backend {
     void (*close)(backend_device *d);
     /* Does it multiply quantised weights by activations in 8 bits, as GLINT_FAST allows? NULL: never. */
     bool (*rounds)(const backend_device *d);
+    /* What the driver says of the device, and what is measured now, in less than a second. NULL: nothing. */
+    glint_status (*facts)(backend_device *d, glint_device_report *report, void *user, glint_error *err);
+    /* What the self-test found when this device was tested last, in the precision that it is open for, with this driver
+     * and this build; `words` says what failed. keep_verdict remembers it for later runs, where that can be done. Both
+     * NULL: devices of this backend are no driver's, and need no test at their first use. */
+    backend_verdict (*verdict)(backend_device *d, glint_error *words);
+    void (*keep_verdict)(backend_device *d, backend_verdict v, const char *words);
 
     /* Bytes of a weight in the device's own layout. NULL: as many as in the file. */
     size_t (*weight_bytes)(const backend_view *view);

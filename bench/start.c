@@ -36,9 +36,12 @@ static void start(glint_model *m, const char *device, backend_device **out) {
     static const char *const names[CLASSES] = {"programs for 1 row", "programs for 8 rows", "programs for 512 rows"};
     static const int rows[CLASSES] = {1, 8, 512};
     backend_weight **weights = calloc((size_t)t->n_weights, sizeof *weights);
+    int n;
     double at = seconds();
+    must(b->enumerate(NULL, 0, &n, &err), &err);
+    at = lap("EGL, finding devices", at);
     must(b->open(device, &(backend_options){0}, out, &err), &err);
-    at = lap("device, with EGL", at);
+    at = lap("a context, the device", at);
     for (tape_weight w = 0; w < t->n_weights; w++) {
         backend_view v = model_view(m, w);
         must(b->adopt(*out, &v, &weights[w], &err), &err);

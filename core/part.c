@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/devices.h"
+
 static int min_int(int a, int b) {
     return a < b ? a : b;
 }
@@ -10,10 +12,9 @@ static int min_int(int a, int b) {
 /* ---- Opening ---- */
 
 glint_status part_open(part *p, const char *device, const backend_options *options, glint_error *err) {
-    *p = (part){.backend = backend_of_device(device)};
+    *p = (part){0};
     snprintf(p->name, sizeof p->name, "%s", device);
-    if (!p->backend) return base_fail(err, GLINT_USAGE, "%s: no such device", device);
-    return p->backend->open(device, options, &p->device, err);
+    return device_open(device, options, &p->backend, &p->device, err);
 }
 
 static glint_status adopt_weights(part *p, const part_setup *s, glint_error *err) {

@@ -52,8 +52,22 @@ typedef struct glint_device_info {
 
 /* Fills at most `capacity` entries; *count is how many devices there are. */
 glint_status glint_devices(glint_device_info *out, int capacity, int *count, glint_error *err);
+
+/* What a driver says of its device, or what was measured on it. */
+typedef struct glint_device_fact {
+    const char *name; /* "version", "storage block", "read bandwidth", "self-test" */
+    const char *text; /* words; NULL: a number */
+    double number;
+    const char *unit; /* "bytes", "bytes/s", "s", ""; NULL: words */
+} glint_device_fact;
+typedef void glint_device_report(const glint_device_fact *fact, void *user);
+/* Opens a device, measures it in less than a second, and reports all that is known of it: nothing for devices that are
+ * no driver's. "self-test" is what the last one found ("not run yet": it runs at the first use). */
+glint_status glint_device_facts(const char *device, glint_device_report *report, void *user, glint_error *err);
 /* Every op once on `device` against the oracle: GLINT_MISMATCH when one differs by more than its bound. `report` is
- * called for each op with its name, its error as a share of the bound (1 is the limit) and the user pointer. */
+ * called for each op with its name, its error as a share of the bound (1 is the limit) and the user pointer. A driver's
+ * device is tested so at its first use by a session, and the outcome is remembered; one that fails is GLINT_DEVICE,
+ * unless GLINT_SELF_TEST=0 is in the environment. */
 typedef void glint_self_test_report(const char *op, double share, void *user);
 glint_status glint_self_test(const char *device, int threads, glint_self_test_report *report, void *user,
                              glint_error *err);
@@ -214,11 +228,11 @@ typedef struct glint_plan glint_plan;
 
 typedef struct glint_plan_part {
     const char *device;
-    const char *pieces; /* "embed, layers 0 to 12" */
+    const char *pieces;                              /* "embed, layers 0 to 12" */
     double weight_bytes, cache_bytes, scratch_bytes; /* estimates */
-    double memory_bytes;   /* that may be used; 0: unknown */
-    double token_seconds;  /* predicted, of a token */
-    double prompt_seconds; /* of a chunk of the prompt */
+    double memory_bytes;                             /* that may be used; 0: unknown */
+    double token_seconds;                            /* predicted, of a token */
+    double prompt_seconds;                           /* of a chunk of the prompt */
 } glint_plan_part;
 
 /* GLINT_DEVICE: it cannot fit; the message says what would. */

@@ -66,6 +66,7 @@ static void test_small_blocks(void) {
     CU_ASSERT_FATAL(want && got);
     last_logits(m, "cpu:ref", want);
     setenv("GLINT_GLES_LIMITS", "block=65536", 1);
+    setenv("GLINT_SELF_TEST", "0", 1); /* it observes all values of 70 rows at once, which no such block holds */
     for (int d = 0; d < n; d++) {
         last_logits(m, list[d].name, got);
         double nmse = support_nmse(got, want, words);
@@ -73,6 +74,7 @@ static void test_small_blocks(void) {
         CU_ASSERT(nmse <= 1e-9);
     }
     unsetenv("GLINT_GLES_LIMITS");
+    unsetenv("GLINT_SELF_TEST");
     free(want);
     free(got);
     glint_model_close(&m);

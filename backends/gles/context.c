@@ -20,10 +20,9 @@ int gles_places(const gles_egl *egl, gles_place out[GLES_MAX_DEVICES]) {
             bool software = e && gles_has_word(e, "EGL_MESA_device_software");
             out[count++] = (gles_place){devices[i], EGL_PLATFORM_DEVICE_EXT, software};
         }
-    if (count) return count;
     if (platforms && gles_has_word(client, "EGL_MESA_platform_surfaceless"))
         out[count++] = (gles_place){NULL, EGL_PLATFORM_SURFACELESS_MESA, false};
-    if (!count) out[count++] = (gles_place){NULL, 0, false};
+    out[count++] = (gles_place){NULL, 0, false};
     return count;
 }
 

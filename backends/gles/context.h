@@ -37,7 +37,8 @@ typedef struct gles_context {
     gles_limits limits;
 } gles_context;
 
-/* Places in the order of the ladder: devices, surfaceless, default. Those that fail later are told by opening them. */
+/* Places in the order of the ladder: devices, surfaceless, default; the last two may be those of a device. Those that
+ * fail later are told by opening them. */
 int gles_places(const gles_egl *egl, gles_place out[GLES_MAX_DEVICES]);
 
 /* GLINT_DEVICE names the step that failed. */

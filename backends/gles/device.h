@@ -4,6 +4,7 @@
 
 #include "backends/gles/context.h"
 #include "backends/gles/layouts.h"
+#include "backends/gles/notes.h"
 #include "backends/gles/programs.h"
 #include "backends/gles/upload.h"
 
@@ -36,6 +37,7 @@ typedef struct gles_slot {
 struct backend_device {
     gles_context c;
     gles_programs *programs;
+    gles_notes notes;
     backend_options options;
     gles_buffer arena[GLES_MAX_ARENAS]; /* weights */
     int n_arenas;
@@ -84,6 +86,8 @@ glint_status gles_write(backend_device *d, const gles_buffer *to, size_t offset,
 
 /* How many work groups of `threads` invocations run at a time (resident.c). */
 glint_status gles_measure_resident(backend_device *d, int threads, int *out, glint_error *err);
+/* Bytes a second that shaders read, and seconds that a dispatch with a barrier takes (measure.c). */
+glint_status gles_measure_speed(backend_device *d, double *bandwidth, double *dispatch, glint_error *err);
 
 /* ---- Weights (weights.c) ---- */
 
@@ -204,6 +208,10 @@ struct backend_program {
     gles_slot chosen[BACKEND_IN_FLIGHT]; /* argmax of the last steps */
     arena memory;
 };
+
+glint_status gles_facts(backend_device *d, glint_device_report *report, void *user, glint_error *err);
+backend_verdict gles_verdict(backend_device *d, glint_error *words);
+void gles_keep_verdict(backend_device *d, backend_verdict v, const char *words);
 
 size_t gles_weight_bytes(const backend_view *v);
 glint_status gles_adopt(backend_device *d, const backend_view *v, backend_weight **out, glint_error *err);
