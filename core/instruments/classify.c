@@ -66,27 +66,28 @@ void classify_finding(const classify_ranking *r, const char *what, diagnose_find
 
 static const struct {
     const char *kind;
+    bool fitted; /* numbers or orders were chosen so that it fits */
     int variants;
     classify_predict *predict;
 } explanations[] = {
-    {"constant factor", 1, classify_factor},
-    {"unwritten tail", 1, classify_zeros},
-    {"tail", 1, classify_tail},
-    {"half/adjacent permutation", 4, classify_half_adjacent},
-    {"transpose", 3, classify_transpose},
-    {"shifted position", 16, classify_positions},
-    {"shift by elements", 1, classify_elements},
-    {"head permutation", 1, classify_heads},
-    {"periodic rows", 2, classify_periodic},
-    {"permutation inside a block", 5, classify_inside_block},
-    {"row/block permutation", 7, classify_blocks},
-    {"row/block permutation", 1, classify_rows},
-    {"mean removed", 2, classify_mean_removed},
-    {"offset", 1, classify_offset},
-    {"saturation missing", 1, classify_saturation},
-    {"offset by column", 1, classify_column_offset},
-    {"factor by row", 1, classify_row_factor},
-    {"factor by column", 1, classify_column_factor},
+    {"constant factor", true, 1, classify_factor},
+    {"unwritten tail", false, 1, classify_zeros},
+    {"tail", true, 1, classify_tail},
+    {"half/adjacent permutation", false, 4, classify_half_adjacent},
+    {"transpose", false, 3, classify_transpose},
+    {"shifted position", false, 16, classify_positions},
+    {"shift by elements", false, 1, classify_elements},
+    {"head permutation", true, 1, classify_heads},
+    {"periodic rows", false, 2, classify_periodic},
+    {"permutation inside a block", true, 5, classify_inside_block},
+    {"row/block permutation", true, 7, classify_blocks},
+    {"row/block permutation", true, 1, classify_rows},
+    {"mean removed", false, 2, classify_mean_removed},
+    {"offset", true, 1, classify_offset},
+    {"saturation missing", true, 1, classify_saturation},
+    {"offset by column", true, 1, classify_column_offset},
+    {"factor by row", true, 1, classify_row_factor},
+    {"factor by column", true, 1, classify_column_factor},
 };
 
 /* An NMSE that even oracles of another order of sums may differ by. */
@@ -112,7 +113,7 @@ void classify_all(classify_ranking *r, const diagnose_tensors *t) {
     float *room = malloc(n * sizeof *room);
     for (size_t i = 0; room && i < sizeof explanations / sizeof *explanations; i++)
         for (int v = 0; v < explanations[i].variants; v++) {
-            classify_guess g = {.kind = explanations[i].kind, .value = TAPE_NONE};
+            classify_guess g = {.kind = explanations[i].kind, .value = TAPE_NONE, .exact = !explanations[i].fitted};
             if (!explanations[i].predict(t, v, room, g.words)) continue;
             g.left = classify_left(t->tested, room, power, n);
             classify_add(r, &g);

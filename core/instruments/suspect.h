@@ -62,6 +62,7 @@ struct suspect_trial {
     const suspect *s;
     tape tape;       /* ops, ropes and groups may be changed */
     suspect_op *ops; /* by op */
+    bool half_cache; /* keys and values are rounded to float16 */
     backend_view *views;
     char words[CLASSIFY_WORDS]; /* what was changed */
     arena memory;
@@ -80,10 +81,11 @@ glint_status suspect_run(suspect_trial *t, double *share, glint_error *err);
 typedef bool suspect_change(suspect_trial *t, int i, int variant);
 
 suspect_change suspect_norm_weight, suspect_norm_plain, suspect_eps, suspect_centred, suspect_missing, suspect_bypassed,
-    suspect_order, suspect_bias, suspect_activation, suspect_swapped, suspect_embed_scale; /* suspect_ops.c */
+    suspect_order, suspect_norm_instead, suspect_bias, suspect_activation, suspect_swapped,
+    suspect_embed_scale; /* suspect_ops.c */
 suspect_change suspect_rope_base, suspect_rope_plain, suspect_rope_stretched, suspect_rope_pairs, suspect_rope_position,
-    suspect_rope_reset, suspect_write_position, suspect_attend_scale, suspect_window_near, suspect_window, suspect_mask,
-    suspect_stale, suspect_heads; /* suspect_attend.c */
+    suspect_rope_reset, suspect_write_position, suspect_attend_scale, suspect_window_near, suspect_window,
+    suspect_half_cache, suspect_mask, suspect_stale, suspect_heads; /* suspect_attend.c */
 suspect_change suspect_row_order, suspect_transposed, suspect_columns, suspect_nibbles, suspect_sub_blocks,
     suspect_minimum, suspect_type, suspect_wrapped; /* suspect_weights.c */
 

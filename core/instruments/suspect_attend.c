@@ -264,6 +264,15 @@ bool suspect_window(suspect_trial *t, int i, int variant) {
     return true;
 }
 
+bool suspect_half_cache(suspect_trial *t, int i, int variant) {
+    (void)variant;
+    if (!t->s->setup.cache_f32) return false;
+    t->half_cache = true;
+    mark(t, i);
+    snprintf(t->words, sizeof t->words, "keys and values in half precision");
+    return true;
+}
+
 /* Variants: the next token is seen; its own is not; all tokens of the batch are. */
 bool suspect_mask(suspect_trial *t, int i, int variant) {
     static const char *const words[] = {"the next token is seen", "its own token is not seen",

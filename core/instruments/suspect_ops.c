@@ -150,6 +150,20 @@ bool suspect_order(suspect_trial *t, int i, int variant) {
     return true;
 }
 
+/* Where the norm belongs to an earlier range: the add becomes what that norm does, of the operand that it made. */
+bool suspect_norm_instead(suspect_trial *t, int i, int variant) {
+    tape_op *add = &t->tape.ops[i];
+    tape_value normed = add->in[variant], out = add->out;
+    int maker = t->tape.values[normed].op;
+    if (t->tape.ops[maker].kind != TAPE_NORM || maker >= t->s->first_op) return false;
+    *add = t->tape.ops[maker];
+    add->in[0] = normed;
+    add->out = out;
+    mark(t, i);
+    snprintf(t->words, sizeof t->words, "the norm here instead of before the residual add");
+    return true;
+}
+
 /* ---- Biases ---- */
 
 static tape_weight bias_of(const tape *t, tape_weight w) {

@@ -236,6 +236,7 @@ static glint_status run_range(run *r, glint_error *err) {
     r->setup.views = r->t->views;
     r->setup.first_op = r->first;
     r->setup.n_ops = r->last - r->first + 1;
+    if (r->t->half_cache) r->setup.cache_f32 = false;
     const rig *o = &r->s->oracle;
     glint_status status = rig_open_on(&r->g, o->backend, o->device, &o->options, &r->setup, err);
     /* Keys and values begin as the case's own run left them. */
