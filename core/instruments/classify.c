@@ -40,7 +40,7 @@ void classify_add(classify_ranking *r, const classify_guess *g) {
 }
 
 bool classify_explained(const classify_ranking *r) {
-    const double rounding = 1e-6, twentieth = 0.05, share = r->best.exact ? 2e-2 : 1e-3;
+    const double rounding = 1e-6, twentieth = 0.05, share = r->best.exact ? 5e-3 : 1e-3;
     if (!r->best.kind || !(r->before > 0)) return false;
     return r->best.left <= fmax(share * r->before, fmin(rounding, twentieth * r->before));
 }

@@ -27,8 +27,8 @@ double classify_left(const float *a, const float *b, double power, size_t n);
 double classify_power(const float *b, size_t n);
 /* Explanations are added simplest first: a later one wins only where it leaves clearly less. */
 void classify_add(classify_ranking *r, const classify_guess *g);
-/* Does the best explain the difference? It must leave no more than a thousandth of it, or where nothing was fitted a
- * fiftieth; or no more than an NMSE of 1e-6, the rounding of a half-precision cache, and a twentieth of it. */
+/* Does the best explain the difference? It must leave no more than a thousandth of it, five where nothing was
+ * fitted; or no more than an NMSE of 1e-6, the rounding of a half-precision cache, and a twentieth of it. */
 bool classify_explained(const classify_ranking *r);
 /* Measures the difference. false: there is none beyond rounding. */
 bool classify_begin(classify_ranking *r, const diagnose_tensors *t);

@@ -54,6 +54,7 @@ static const struct {
     {"periodic rows", WEIGHTS, DEVICE, 5, suspect_wrapped},
     {"rotary frequencies", KIND(ROPE), TAPE, 27, suspect_rope_stretched},
 };
+enum { HYPOTHESES = sizeof hypotheses / sizeof *hypotheses };
 
 typedef struct search {
     const suspect *s;
@@ -71,44 +72,52 @@ static bool is_settled(const classify_ranking *r) {
     return r->best.kind && r->second.kind && r->best.left <= 1e-6 * r->before;
 }
 
-/* Hypothesis h on op i, or with i < 0 on all ops that it concerns: where there is one alone, that is no other trial. */
-static glint_status try_one(const search *w, int h, int i, int variant) {
+/* Hypothesis h on the ops of [first, last] whose kinds are among `ops`; `together`: on several at once, or not at all.
+ */
+static glint_status try_one(const search *w, int h, int variant, int first, int last, unsigned ops, bool together) {
     const suspect *s = w->s;
     suspect_trial t;
-    int changed = 0, first = i;
+    int changed = 0, at = first;
     suspect_trial_open(&t, s);
     if (!t.tape.ops || !t.tape.caches || !t.views || !t.ops) {
         suspect_trial_close(&t);
         return base_fail(w->err, GLINT_INTERNAL, "out of memory for a diagnosis");
     }
-    for (int k = i < 0 ? s->first_op : i; k <= (i < 0 ? s->last_op : i); k++) {
-        if (!(hypotheses[h].ops >> s->own.ops[k].kind & 1) || !hypotheses[h].change(&t, k, variant)) continue;
-        if (!changed++ && i < 0) first = k;
-    }
+    for (int i = last; i >= first; i--)
+        if (ops >> s->own.ops[i].kind & 1 && hypotheses[h].change(&t, i, variant)) changed++, at = i;
     double share = INFINITY;
-    glint_status status = changed > (i < 0) ? suspect_run(&t, &share, w->err) : GLINT_OK;
-    classify_guess g = {.kind = hypotheses[h].kind, .left = share * w->ranking->before, .exact = true};
+    glint_status status = changed > together ? suspect_run(&t, &share, w->err) : GLINT_OK;
     if (isfinite(share)) {
-        g.value = value_of(s->tape, first);
+        classify_guess g = {.kind = hypotheses[h].kind, .left = share * w->ranking->before, .exact = true};
+        g.value = value_of(s->tape, at);
         snprintf(g.words, sizeof g.words, "%.66s at %.28s%s", t.words, s->tape->values[g.value].name,
-                 i < 0 ? " and its like" : "");
+                 together ? " and its like" : "");
         classify_add(w->ranking, &g);
     }
     suspect_trial_close(&t);
     return status;
 }
 
-/* All ops together come last: what one alone explains is not the fault of several. */
+/* All ops of a kind together, then all that the hypothesis concerns. What one alone explains came before. */
+static glint_status try_together(const search *w, int h, int variant) {
+    unsigned all = hypotheses[h].ops;
+    glint_status status = GLINT_OK;
+    for (int kind = 0; kind < TAPE_KINDS && !status; kind++)
+        if (all >> kind & 1) status = try_one(w, h, variant, w->s->first_op, w->s->last_op, 1u << kind, true);
+    if (!status && all & (all - 1)) status = try_one(w, h, variant, w->s->first_op, w->s->last_op, all, true);
+    return status;
+}
+
 static glint_status try_all(const search *w) {
     unsigned who = w->s->c->tape_suspected ? TAPE : DEVICE;
     glint_status status = GLINT_OK;
-    for (size_t h = 0; h < sizeof hypotheses / sizeof *hypotheses && !status; h++) {
+    for (int h = 0; h < HYPOTHESES && !status && !is_settled(w->ranking); h++) {
         if (!(hypotheses[h].who & who)) continue;
         for (int i = w->s->first_op; i <= w->s->last_op && !status; i++)
             for (int v = 0; v < hypotheses[h].variants && !status; v++)
-                if (hypotheses[h].ops >> w->s->own.ops[i].kind & 1) status = try_one(w, (int)h, i, v);
-        for (int v = 0; v < hypotheses[h].variants && !status; v++) status = try_one(w, (int)h, -1, v);
-        if (is_settled(w->ranking)) break;
+                if (hypotheses[h].ops >> w->s->own.ops[i].kind & 1)
+                    status = try_one(w, h, v, i, i, hypotheses[h].ops, false);
+        for (int v = 0; v < hypotheses[h].variants && !status; v++) status = try_together(w, h, v);
     }
     return status;
 }

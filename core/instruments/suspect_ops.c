@@ -142,7 +142,7 @@ static bool norm_early(suspect_trial *t, int i, bool first) {
 }
 
 bool suspect_order(suspect_trial *t, int i, int variant) {
-    if (i + 1 > t->s->last_op) return false;
+    if (i + 1 > t->s->last_op || t->ops[i].changed) return false;
     if (!(variant ? norm_early(t, i, variant == 2) : norm_late(t, i))) return false;
     mark(t, i);
     mark(t, i + 1);
