@@ -266,10 +266,84 @@ static void test_faults_elsewhere(void) {
     glint_model_close(&m);
 }
 
+/* ---- Several sequences ---- */
+
+enum { SEQUENCES = 3, LONG = 90 /* past the window of 32 */ };
+
+static void feed(glint_session *s, int sequence, const int32_t *ids, int n) {
+    glint_error err;
+    SUPPORT_OK(glint_session_feed(s, sequence, ids, (size_t)n, &err), &err);
+}
+
+/* Feeds, forks and cuts; the last step, of a row for each sequence, is step 27 of a device. Logits of its outputs. */
+static void use_sequences(const bench *b, const char *where, float *out, text *told) {
+    glint_error err;
+    glint_session *s = NULL;
+    int32_t ids[LONG];
+    *told = (text){.n = 0};
+    glint_session_options o = {.split = where,
+                               .precision = GLINT_EXACT,
+                               .threads = 1,
+                               .context = 128,
+                               .batch = BATCH,
+                               .sequences = SEQUENCES,
+                               .notice = on_notice,
+                               .notice_user = told};
+    support_random r = support_seed(14);
+    for (int i = 0; i < LONG; i++) ids[i] = support_below(&r, (int)b->words);
+    SUPPORT_OK(glint_session_open(b->model, &o, &s, &err), &err);
+    feed(s, 1, ids, LONG); /* 12 steps */
+    SUPPORT_OK(glint_session_fork(s, 1, 0, LONG - 2, &err), &err);
+    feed(s, 0, ids + 5, 20); /* 3 */
+    feed(s, 2, ids + 9, 70); /* 9 */
+    SUPPORT_OK(glint_session_cut(s, 2, 66, &err), &err);
+    feed(s, 2, ids, 9); /* 2 */
+    glint_row rows[SEQUENCES];
+    for (int q = 0; q < SEQUENCES; q++) rows[q] = (glint_row){ids[q], q, true};
+    SUPPORT_OK(glint_session_step(s, rows, SEQUENCES, &err), &err);
+    CU_ASSERT_EQUAL(glint_session_length(s, 0), LONG - 2 + 20 + 1);
+    CU_ASSERT_EQUAL(glint_session_length(s, 1), LONG + 1);
+    CU_ASSERT_EQUAL(glint_session_length(s, 2), 66 + 9 + 1);
+    for (int k = 0; k < SEQUENCES; k++) {
+        const float *logits = NULL;
+        SUPPORT_OK(glint_session_logits(s, k, &logits, &err), &err);
+        memcpy(out + (size_t)k * b->words, logits, b->words * sizeof *out);
+    }
+    glint_session_close(&s);
+}
+
+/* A device that fails in any of these steps, or in what is read of the last one: the same bits. */
+static void test_sequences_come_back(void) {
+    bench b;
+    text told;
+    open_bench(&b, models[0]);
+    size_t n = SEQUENCES * b.words;
+    float *want = malloc(n * sizeof *want), *got = malloc(n * sizeof *got);
+    CU_ASSERT_FATAL(want && got);
+    use_sequences(&b, "cpu=0-3,cpu=4-7", want, &told);
+    for (int step = 1; step <= 27; step += 2) {
+        char where[SPLIT];
+        snprintf(where, sizeof where, "cpu=0-3,failing:step%d@cpu=4-7", step);
+        use_sequences(&b, where, got, &told);
+        CU_ASSERT(told.notices == 1 && !memcmp(got, want, n * sizeof *got));
+    }
+    for (int read = 1; read <= SEQUENCES; read++) {
+        char where[SPLIT];
+        snprintf(where, sizeof where, "cpu=0-3,failing:read%d@cpu=4-7", read);
+        use_sequences(&b, where, got, &told);
+        CU_ASSERT(told.notices == 1 && !memcmp(got, want, n * sizeof *got));
+    }
+    CU_ASSERT_EQUAL(failing_devices_open(), 0);
+    free(want);
+    free(got);
+    close_bench(&b);
+}
+
 int main(void) {
     const support_case cases[] = {{"cuts", test_cuts},
                                   {"cuts with gles", test_cuts_gles},
                                   {"a device fails at every 7th step", test_faults},
-                                  {"devices fail at other times", test_faults_elsewhere}};
+                                  {"devices fail at other times", test_faults_elsewhere},
+                                  {"sequences come back", test_sequences_come_back}};
     return support_main("split", cases, sizeof cases / sizeof *cases);
 }
