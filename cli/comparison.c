@@ -96,8 +96,6 @@ static void note(comparison_list *l, const glint_comparison *c) {
     if (*c->reason) line = json_sprintf("%s: %s", c->value, c->reason);
     if (c->unwritten)
         json_array_append_new(l->notes, json_sprintf("%s: %zu elements were never written", c->value, c->unwritten));
-    if (c->differs_from_itself)
-        json_array_append_new(l->notes, json_sprintf("%s: another result when run again on the same inputs", c->value));
     if (line) json_array_append_new(l->notes, line);
 }
 

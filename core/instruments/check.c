@@ -22,22 +22,15 @@ bool check_wanted(const check *c, int layer) {
     return !c->o->layers;
 }
 
-static void forget_value(check *c, tape_value v) {
-    if (v < 0) return;
-    c->expected[v] = NULL;
-    c->got[v] = NULL;
-    c->off[v] = NULL;
-    c->asked[v] = c->differs[v] = false;
-}
-
-void check_forget(check *c, int first, int last) {
-    for (const tape_op *op = &c->tape->ops[first]; op <= &c->tape->ops[last]; op++) {
-        forget_value(c, op->in[0]);
-        forget_value(c, op->in[1]);
-        forget_value(c, op->out);
-        if (op->kind == TAPE_CACHE_WRITE || op->kind == TAPE_ATTEND)
-            c->off_cache[op->p.cache][0] = c->off_cache[op->p.cache][1] = NULL;
+void check_forget(check *c) {
+    size_t n = (size_t)c->tape->n_values;
+    for (size_t v = 0; v < n; v++) {
+        c->expected[v] = NULL;
+        c->got[v] = NULL;
+        c->off[v] = NULL;
+        c->asked[v] = c->differs[v] = c->bad[v] = false;
     }
+    for (int i = 0; i < c->tape->n_caches; i++) c->off_cache[i][0] = c->off_cache[i][1] = NULL;
     arena_free(&c->work);
 }
 
@@ -185,11 +178,12 @@ static glint_status make_room(check *c, int context, int batch, glint_error *err
     c->asked = arena_array(a, values, sizeof *c->asked);
     c->off = arena_array(a, values, sizeof *c->off);
     c->differs = arena_array(a, values, sizeof *c->differs);
+    c->bad = arena_array(a, values, sizeof *c->bad);
     c->error = arena_array(a, values, sizeof *c->error);
     c->off_cache = arena_array(a, caches, sizeof *c->off_cache);
     c->cache_error = arena_array(a, caches, sizeof *c->cache_error);
     bool good = c->views && c->token && c->position && c->sequence && c->output && c->expected && c->got && c->asked &&
-                c->off && c->differs && c->error && c->off_cache && c->cache_error;
+                c->off && c->differs && c->bad && c->error && c->off_cache && c->cache_error;
     if (!good) return check_no_memory(err);
     for (tape_weight w = 0; w < t->n_weights; w++) c->views[w] = model_view(c->model, w);
     return GLINT_OK;

@@ -69,7 +69,7 @@ typedef struct check {
     const float **got;
     bool *asked; /* whether expected[v] has been looked up */
     double **off, *(*off_cache)[2];
-    bool *differs; /* between two runs of the group */
+    bool *differs, *bad; /* between two runs of the group; failed */
 
     /* Free: NMSE by tape value and tape cache, and where it grew most. */
     double *error, *cache_error, growth;
@@ -77,6 +77,7 @@ typedef struct check {
 
     glint_verdict *verdict;
     char first_failure[400];
+    int diagnosed;  /* comparisons handed to the diagnosis */
     double nearest; /* share of the passed value that came nearest to its bound, of those made of forced inputs alone */
     char nearest_name[128];
     bool carried;       /* the value at hand is not one of those */
@@ -84,8 +85,8 @@ typedef struct check {
 } check;
 
 glint_status check_no_memory(glint_error *err);
-/* Before something new is looked at: nothing is known of the values of ops [first, last]. Empties `work`. */
-void check_forget(check *c, int first, int last);
+/* Before something new is looked at: nothing is known of any value. Empties `work`. */
+void check_forget(check *c);
 /* Rows of v in this step, and the position of row r. */
 int check_rows(const check *c, tape_value v);
 int check_position(const check *c, tape_value v, int r);
@@ -131,6 +132,15 @@ glint_status check_free_step(check *c, glint_error *err);
 
 /* ---- Reporting ---- */
 
+/* Does it fail? To be asked before check_report, so that the fault can be named. */
+bool check_fails(const glint_comparison *out);
+/* Names the fault of a comparison that fails, of the result of `op`. Against a device, first_op is the first op of its
+ * group; against a file the first since numbers of the file went in. */
+glint_status check_diagnose(check *c, int first_op, const tape_op *op, const float *tested, const float *expected,
+                            glint_comparison *out, glint_error *err);
+/* The same of a cache write; rows as check_read_cache gives them. strays: rows that it should have left alone. */
+glint_status check_diagnose_cache(check *c, int first_op, const tape_op *op, int strays, const float *tested,
+                                  const float *expected, glint_comparison *out, glint_error *err);
 /* Fills the fields that say what is compared; `name` is the value's. g NULL: it is not about groups. */
 void check_describe(check *c, const backend_group *g, const tape_op *op, const char *name, int first_row,
                     glint_comparison *out);

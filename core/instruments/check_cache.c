@@ -215,12 +215,10 @@ glint_status check_cache(check *c, const backend_group *g, const tape_op *op, co
     measure_begin(&m, &out, 2 * (int)width);
     measure_rows(&m, got, want, bound, c->batch.n_rows);
     measure_end(&m);
-    if (strays) {
-        out.share = INFINITY;
-        out.reason = arena_printf(&c->work, "%d rows of positions that this step does not write have changed", strays);
-        if (!out.reason) return check_no_memory(err);
-    }
+    if (strays) out.share = INFINITY;
     c->carried = c->off[op->in[0]] || c->off[op->in[1]];
-    if (check_wanted(c, op->layer)) check_report(c, &out);
-    return GLINT_OK;
+    if (!check_wanted(c, op->layer)) return GLINT_OK;
+    if (check_fails(&out)) status = check_diagnose_cache(c, g->first_op, op, strays, got, want, &out, err);
+    if (!status) check_report(c, &out);
+    return status;
 }

@@ -85,8 +85,10 @@ static glint_status judge(check *c, const piece *p, int i, glint_error *err) {
     if (status) return status;
     if (since != op) out.since = c->tape->values[since->out >= 0 ? since->out : since->in[0]].name;
     out.differs_from_itself = memcmp(got, again, numbers_of(c, op->out) * sizeof *got) != 0;
-    if (check_wanted(c, op->layer)) check_report(c, &out);
-    return GLINT_OK;
+    if (!check_wanted(c, op->layer)) return GLINT_OK;
+    if (check_fails(&out)) status = check_diagnose(c, p->first, op, got, expected, &out, err);
+    if (!status) check_report(c, &out);
+    return status;
 }
 
 /* ---- The step ---- */
@@ -112,7 +114,7 @@ static glint_status run_piece(check *c, piece *p, glint_error *err) {
 
 glint_status check_file_step(check *c, glint_error *err) {
     glint_status status = GLINT_OK;
-    check_forget(c, 0, c->tape->n_ops - 1);
+    check_forget(c);
     for (piece p = {0}; p.first < c->tape->n_ops && !status; p.first = p.last + 1) {
         p.last = p.first;
         while (p.last < c->tape->n_ops - 1 && !file_has(c, &c->tape->ops[p.last])) p.last++;

@@ -108,7 +108,8 @@ static glint_status find_bound(check *c, const tape_op *op, const float *expecte
     return status;
 }
 
-static void compare(check *c, const backend_group *g, const tape_op *op, const float *expected, const double *bound) {
+static glint_status compare(check *c, const backend_group *g, const tape_op *op, const float *expected,
+                            const double *bound, glint_error *err) {
     glint_comparison out;
     measure m;
     tape_value v = op->out;
@@ -118,7 +119,10 @@ static void compare(check *c, const backend_group *g, const tape_op *op, const f
     measure_begin(&m, &out, c->tape->values[v].width);
     measure_rows(&m, c->got[v], expected, bound, rows);
     measure_end(&m);
-    check_report(c, &out);
+    glint_status status = GLINT_OK;
+    if (check_fails(&out)) status = check_diagnose(c, g->first_op, op, c->got[v], expected, &out, err);
+    if (!status) check_report(c, &out);
+    return status;
 }
 
 static glint_status judge_value(check *c, const backend_group *g, const tape_op *op, glint_error *err) {
@@ -127,9 +131,9 @@ static glint_status judge_value(check *c, const backend_group *g, const tape_op 
     glint_status status = bound ? check_expect(c, op->out, &expected, err) : check_no_memory(err);
     if (!status) status = find_bound(c, op, expected, bound, err);
     if (status) return status;
-    if (c->got[op->out] && check_wanted(c, op->layer)) compare(c, g, op, expected, bound);
+    if (c->got[op->out] && check_wanted(c, op->layer)) status = compare(c, g, op, expected, bound, err);
     note_off(c, op->out, expected, bound);
-    return GLINT_OK;
+    return status;
 }
 
 /* ---- The step ---- */
@@ -161,7 +165,7 @@ static bool group_wanted(const check *c, const backend_group *g) {
 
 static glint_status run_group(check *c, int number, glint_error *err) {
     const backend_group *g = &c->under_test->groups[number];
-    check_forget(c, g->first_op, g->last_op);
+    check_forget(c);
     size_t n = (size_t)(g->last_op - g->first_op + 1);
     float **first = arena_array(&c->work, n, sizeof *first), **second = arena_array(&c->work, n, sizeof *second);
     glint_status status = first && second ? force_inputs(c, g, err) : check_no_memory(err);

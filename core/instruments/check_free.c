@@ -47,8 +47,7 @@ static glint_status take_op(check *c, const backend_group *g, const tape_op *op,
     c->error[op->out] = before;
     bool compared = op->kind != TAPE_TOP_K && c->under_test->watched[op->out];
     glint_status status = compared ? compare(c, g, op, err) : GLINT_OK;
-    int i = (int)(op - c->tape->ops);
-    check_forget(c, i, i);
+    check_forget(c);
     return status;
 }
 

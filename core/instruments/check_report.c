@@ -38,8 +38,12 @@ static void note_failure(check *c, const glint_comparison *out) {
              *out->kind ? ": " : "", out->kind, where, out->first_row + out->row, out->index);
 }
 
+bool check_fails(const glint_comparison *out) {
+    return !(out->share <= 1) || out->nan || out->unwritten || out->differs_from_itself;
+}
+
 void check_report(check *c, glint_comparison *out) {
-    out->pass = out->share <= 1 && !out->nan && !out->unwritten && !out->differs_from_itself;
+    out->pass = !check_fails(out);
     c->verdict->compared++;
     if (!out->pass) {
         note_failure(c, out);
