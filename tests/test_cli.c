@@ -261,6 +261,27 @@ static void test_seed(void) {
     release(&c);
 }
 
+/* -v says what a step reads back, and why. */
+static void expect_reading(result r, const char *words) {
+    expect_status(&r, 0, words);
+    bool said = strstr(r.err, words) != NULL;
+    CU_ASSERT(said);
+    if (!said) printf("\n    \"%s\" is not in: %s", words, r.err);
+    release(&r);
+}
+
+static void test_reading(void) {
+#define SAY "run", "-v", "-p", "To be", "-n", "2"
+    expect_reading(RUN(SAY), "each step reads the 64 likeliest tokens: top-k looks no further");
+    expect_reading(RUN(SAY, "--repeat-penalty", "1.1"), "each step reads the 64 likeliest tokens: penalties seldom");
+    expect_reading(RUN(SAY, "--top-k", "0"), "logits: top-k is off");
+    expect_reading(RUN(SAY, "--top-k", "65"), "logits: top-k goes beyond the likeliest");
+    expect_reading(RUN(SAY, "--repeat-penalty", "0.9"), "logits: these penalties can make any token likelier");
+    expect_reading(RUN(SAY, "--top", "2"), "logits: --top and --watch look at them");
+    expect_reading(RUN(SAY, "--temp", "0"), "each step reads one token");
+#undef SAY
+}
+
 static void test_candidates(void) {
     result r = RUN(GREEDY, "--top", "3", "--watch", "What", "--watch", "#2004", "-p", "ROMEO:\n");
     expect_status(&r, 0, "--top");
@@ -537,6 +558,7 @@ int main(void) {
         {"unwritable output", test_unwritable},
         {"run: greedy text of every source", test_run},
         {"run: seeds", test_seed},
+        {"run: what a step reads", test_reading},
         {"run: --top and --watch", test_candidates},
         {"run: JSON events", test_events},
         {"run: an interrupt", test_interrupt},
