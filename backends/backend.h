@@ -1,5 +1,5 @@
 /* The backend contract: all that the engine may ask of a device. A device runs ranges of a tape; it knows ops, never
- * architectures, files or tokens. One row a backend in backends.c; every entry is required but for facts and verdicts.
+ * architectures, files or tokens. One row a backend in backends.c; every entry is required that no line calls NULL.
  *
  * Checks     The caller keeps the rules written here (indices in range, calls in order); backends do not check again.
  * Errors     A status and the driver's own words; GLINT_DEVICE when the device or its memory fails. After an error in
@@ -96,7 +96,7 @@ typedef struct backend {
 
     /* Devices of this backend: at most `capacity` entries are written, *count is how many there are. */
     glint_status (*enumerate)(glint_device_info *out, int capacity, int *count, glint_error *err);
-    /* GLINT_USAGE: enumerate gives no device of that name. */
+    /* GLINT_USAGE: there can be no device of that name; GLINT_DEVICE: there is none here, or it cannot be opened. */
     glint_status (*open)(const char *name, const backend_options *options, backend_device **out, glint_error *err);
     void (*close)(backend_device *d);
     /* Does it multiply quantised weights by activations in 8 bits, as GLINT_FAST allows? NULL: never. */
@@ -108,6 +108,9 @@ typedef struct backend {
      * NULL: devices of this backend are no driver's, and need no test at their first use. */
     backend_verdict (*verdict)(backend_device *d, glint_error *words);
     void (*keep_verdict)(backend_device *d, backend_verdict v, const char *words);
+    /* One line that people should know after weights were adopted and programs compiled, such as a cache folder that
+     * cannot be written; NULL: nothing has come up. The entry NULL: nothing ever does. */
+    const char *(*notice)(const backend_device *d);
 
     /* Bytes of a weight in the device's own layout. NULL: as many as in the file. */
     size_t (*weight_bytes)(const backend_view *view);

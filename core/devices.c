@@ -35,9 +35,9 @@ static glint_status is_wrong(const char *name, const char *words, glint_error *e
 static glint_status test(const char *name, const backend *b, backend_device *d, const backend_options *options,
                          glint_error *err) {
     glint_error words = {""};
-    glint_status s = self_test_device(name, b, d, options, &words);
+    glint_status s = self_test_device(b, d, options, &words);
     if (s == GLINT_MISMATCH) return is_wrong(name, words.message, err);
-    return s ? base_fail(err, s, "%s", words.message) : GLINT_OK;
+    return s ? base_fail(err, s, "%s: in its self-test: %s", name, words.message) : GLINT_OK;
 }
 
 /* By the verdict of an earlier run, or of a test now. */

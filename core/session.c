@@ -46,6 +46,15 @@ static glint_status check_options(const glint_model *m, const glint_session_opti
     return GLINT_OK;
 }
 
+/* What devices want people to know. */
+static void pass_on_notices(const glint_session *s) {
+    for (int i = 0; i < s->split.n && s->notice; i++) {
+        const part *p = &s->split.parts[i];
+        const char *line = p->backend->notice ? p->backend->notice(p->device) : NULL;
+        if (line) s->notice(line, s->notice_user);
+    }
+}
+
 static glint_status open_at(glint_model *model, const glint_session_options *o, const plan_sizes *sizes,
                             const placed *at, glint_session **out, glint_error *err) {
     glint_session *s = calloc(1, sizeof *s);
@@ -67,6 +76,7 @@ static glint_status open_at(glint_model *model, const glint_session_options *o, 
     if (!status) status = make_room(s, o, sizes->sequences, err);
     part_setup setup = session_setup(s);
     if (!status) status = split_open(&s->split, &s->where, &s->device_options, &setup, err);
+    if (!status) pass_on_notices(s);
     if (status)
         glint_session_close(&s);
     else

@@ -260,7 +260,7 @@ static void find_wrong(const char *name) {
     glint_error err = {""};
     SUPPORT_OK(wrong.open(name, &options, &d, &err), &err);
     wrong.read = reads_wrong;
-    CU_ASSERT_EQUAL(self_test_device(name, &wrong, d, &options, &err), GLINT_MISMATCH);
+    CU_ASSERT_EQUAL(self_test_device(&wrong, d, &options, &err), GLINT_MISMATCH);
     wrong.close(d);
     CU_ASSERT_EQUAL(verdict_of(name, GLINT_FAST), BACKEND_WRONG);
 }
@@ -301,7 +301,11 @@ static void is_tested_at_first_use(void) {
         unsetenv("GLINT_CACHE_DIR");
     free(old);
     expect_opens("cpu:ref", GLINT_OK, "");
+}
+
+static void says_what_is_missing(void) {
     expect_opens("toaster", GLINT_USAGE, "toaster: no such device");
+    if (backend_of_device("gles:99")) expect_opens("gles:99", GLINT_DEVICE, "gles:99: "); /* not in every build */
 }
 
 int main(void) {
@@ -311,6 +315,7 @@ int main(void) {
         {"embeds what it chose", embeds_what_it_chose},
         {"tests itself", tests_itself},
         {"is tested at its first use", is_tested_at_first_use},
+        {"says what is missing", says_what_is_missing},
     };
     return support_main("backends", cases, sizeof cases / sizeof *cases);
 }

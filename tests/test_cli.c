@@ -452,6 +452,27 @@ static void test_odd_name(void) {
     unlink(path);
 }
 
+/* A driver without OpenGL ES 3.1; EGL without a driver. Mesa looks at the first variable, GLVND at the second. */
+static void test_no_driver(void) {
+    result r = RUN("devices");
+    bool mesa = strstr(r.out, "gles:llvmpipe") != NULL;
+    release(&r);
+    if (!mesa) {
+        support_skip("a driver that can be told to lack OpenGL ES 3.1");
+        return;
+    }
+    setenv("MESA_GLES_VERSION_OVERRIDE", "3.0", 1);
+    expect_failure(RUN("run", "-p", "a", "-n", "1", "-d", "gles:llvmpipe"), 4, "creating a context of OpenGL ES 3.1");
+    unsetenv("MESA_GLES_VERSION_OVERRIDE");
+    setenv("__EGL_VENDOR_LIBRARY_FILENAMES", "/nonexistent", 1);
+    expect_failure(RUN("run", "-p", "a", "-n", "1", "-d", "gles:0"), 4, "gles:0: ");
+    r = RUN("run", "-p", "a", "-n", "1");
+    expect_status(&r, 0, "no driver");
+    CU_ASSERT_PTR_NOT_NULL(strstr(r.err, "no hardware GPU was found"));
+    release(&r);
+    unsetenv("__EGL_VENDOR_LIBRARY_FILENAMES");
+}
+
 static void test_devices(void) {
     result r = RUN("devices");
     expect_status(&r, 0, "devices");
@@ -462,6 +483,17 @@ static void test_devices(void) {
     json_t *document = expect_json(&r);
     CU_ASSERT(json_array_size(json_object_get(document, "devices")) >= 3);
     CU_ASSERT(json_real_value(json_object_get(document, "host_read_bandwidth")) > 1e8);
+    size_t i;
+    json_t *d;
+    json_array_foreach(json_object_get(document, "devices"), i, d) {
+        json_t *facts = json_object_get(d, "facts");
+        CU_ASSERT(json_is_object(facts));
+        if (strncmp(json_string_value(json_object_get(d, "name")), "gles:", 5)) continue;
+        CU_ASSERT(json_integer_value(json_object_get(facts, "storage_block")) >= 1 << 27);
+        CU_ASSERT(json_number_value(json_object_get(facts, "read_bandwidth")) > 1e6);
+        CU_ASSERT(json_number_value(json_object_get(facts, "dispatch")) > 0);
+        CU_ASSERT(json_is_string(json_object_get(facts, "self_test")));
+    }
     json_decref(document);
     release(&r);
     r = RUN("devices", "--self-test", "--json");
@@ -567,6 +599,7 @@ int main(void) {
         {"inspect", test_inspect},
         {"inspect: a file name that is not UTF-8", test_odd_name},
         {"devices", test_devices},
+        {"no driver", test_no_driver},
         {"bench", test_bench},
         {"perplexity", test_perplexity},
         {"trace", test_trace},

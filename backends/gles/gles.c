@@ -83,8 +83,15 @@ static glint_status open_named(const char *name, gles_context *out, glint_error 
     int n = s ? 0 : find_devices(&egl, all, name, out, &why);
     if (n && is_called(&all[n - 1], name)) return GLINT_OK;
     gles_egl_close(&egl);
-    if (why.message[0]) return base_fail(err, GLINT_DEVICE, "%s: %s", name, why.message);
-    return base_fail(err, GLINT_USAGE, "%s: no such device", name);
+    if (!n || why.message[0]) return base_fail(err, GLINT_DEVICE, "%s: %s", name, why.message);
+    return base_fail(err, GLINT_DEVICE, "%s: there is no such device here; OpenGL ES has %s%s", name, all[0].name,
+                     n > 1             ? " and others"
+                     : all[0].software ? ", a software renderer"
+                                       : " alone");
+}
+
+static const char *gles_notice(const backend_device *d) {
+    return gles_programs_notice(d->programs);
 }
 
 static void gles_close(backend_device *d) {
@@ -157,6 +164,7 @@ const backend gles_backend = {
     .facts = gles_facts,
     .verdict = gles_verdict,
     .keep_verdict = gles_keep_verdict,
+    .notice = gles_notice,
     .weight_bytes = gles_weight_bytes,
     .adopt = gles_adopt,
     .release = gles_release,

@@ -157,30 +157,29 @@ static glint_status test_open(const backend *b, backend_device *d, const backend
 }
 
 /* GLINT_MISMATCH names the first op that is beyond its bound. */
-static glint_status judge(const char *device, const tally *worst, glint_error *err) {
+static glint_status judge(const tally *worst, glint_error *err) {
     for (int kind = 0; kind < TAPE_KINDS; kind++)
         if (!(worst->worst[kind] <= 1))
-            return base_fail(err, GLINT_MISMATCH, "%s: %s differs from the oracle by %.3g times its bound", device,
+            return base_fail(err, GLINT_MISMATCH, "%s differs from the oracle by %.3g times its bound",
                              tape_kinds[kind].name, worst->worst[kind]);
     return GLINT_OK;
 }
 
-/* The same, and the backend remembers it. */
-static glint_status test_and_keep(const char *name, const backend *b, backend_device *d, const backend_options *options,
-                                  tally *worst, glint_error *err) {
+/* The backend remembers the verdict. */
+static glint_status test_and_keep(const backend *b, backend_device *d, const backend_options *options, tally *worst,
+                                  glint_error *err) {
     glint_error words = {""};
     glint_status status = test_open(b, d, options, worst, err);
     if (status) return status;
-    status = judge(name, worst, &words);
+    status = judge(worst, &words);
     if (b->keep_verdict) b->keep_verdict(d, status ? BACKEND_WRONG : BACKEND_SOUND, words.message);
     if (status && err) *err = words;
     return status;
 }
 
-glint_status self_test_device(const char *name, const backend *b, backend_device *d, const backend_options *options,
-                              glint_error *err) {
+glint_status self_test_device(const backend *b, backend_device *d, const backend_options *options, glint_error *err) {
     tally worst = {{0}};
-    return test_and_keep(name, b, d, options, &worst, err);
+    return test_and_keep(b, d, options, &worst, err);
 }
 
 static glint_status test_precision(const char *name, const backend_options *options, tally *worst, glint_error *err) {
@@ -189,7 +188,7 @@ static glint_status test_precision(const char *name, const backend_options *opti
     if (!b) return base_fail(err, GLINT_USAGE, "there is no device \"%s\"", name);
     glint_status status = b->open(name, options, &d, err);
     if (status) return status;
-    status = test_and_keep(name, b, d, options, worst, err);
+    status = test_and_keep(b, d, options, worst, err);
     b->close(d);
     return status;
 }
@@ -197,6 +196,7 @@ static glint_status test_precision(const char *name, const backend_options *opti
 glint_status glint_self_test(const char *device, int threads, glint_self_test_report *report, void *user,
                              glint_error *err) {
     tally worst = {{0}};
+    glint_error words;
     for (int precision = GLINT_FAST; precision <= GLINT_EXACT; precision++) {
         tally t = {{0}};
         backend_options options = {.threads = threads, .precision = (glint_precision)precision};
@@ -205,5 +205,6 @@ glint_status glint_self_test(const char *device, int threads, glint_self_test_re
         for (int kind = 0; kind < TAPE_KINDS; kind++) worst.worst[kind] = fmax(worst.worst[kind], t.worst[kind]);
     }
     for (int kind = 0; kind < TAPE_KINDS && report; kind++) report(tape_kinds[kind].name, worst.worst[kind], user);
-    return judge(device, &worst, err);
+    if (!judge(&worst, &words)) return GLINT_OK;
+    return base_fail(err, GLINT_MISMATCH, "%s: %s", device, words.message);
 }
