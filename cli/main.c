@@ -19,8 +19,8 @@ const cli_command cli_commands[] = {
      "make is printed without tokens such as the beginning of the text.",
      cli_tokenize},
     {"inspect", CLI_INSPECT, "[MODEL] [--card] [--tensors] [--digest]", "show what is in a model file",
-     "Says what a model file holds and what Glint makes of it. Without --card, --tensors or --digest: an overview and "
-     "the card.",
+     "Says what a model file holds and what Glint makes of it. Without --card, --tensors or --digest: an overview, "
+     "what is suspicious in the weights (it reads all of them, about a second for a billion), and the card.",
      cli_inspect},
     {"devices", CLI_DEVICES, "[-d DEVICE] [--self-test]", "show what can run here, and how fast",
      "Lists the devices. With --self-test every op runs on each device (or on -d DEVICE) and is compared with the "

@@ -96,6 +96,8 @@ const cli_option cli_option_table[] = {
     {"digest", 0, NULL,
      "a hash of every weight as Glint decodes it; the same for the same weights in another container", CLI_INSPECT,
      CLI_FLAG, FIELD(digest), 0, 0},
+    {"device", 'd', "DEVICE", "look at the weights as this device holds them (default: cpu:ref)", CLI_INSPECT, CLI_TEXT,
+     FIELD(device), 0, 0},
     {"card", 0, NULL, "every choice that the metadata made, or that was made in its absence", CLI_INSPECT, CLI_FLAG,
      FIELD(card), 0, 0},
 

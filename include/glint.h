@@ -107,9 +107,16 @@ typedef struct glint_tensor_info {
     uint64_t bytes;
 } glint_tensor_info;
 int glint_model_tensors(const glint_model *model, const glint_tensor_info **out); /* returns how many */
-/* A 64-bit FNV-1a hash of tensor i as decoded float32 bits in canonical meaning and row order, so that the same
- * weights in another container give the same digest. Ignored tensors: GLINT_USAGE. */
-glint_status glint_model_digest(const glint_model *model, int tensor, uint64_t *out, glint_error *err);
+/* What a tensor holds, decoded to float32 in canonical meaning and row order. */
+typedef struct glint_tensor_content {
+    uint64_t digest; /* FNV-1a of the bits: the same weights in another container give the same */
+    size_t numbers, zeros, not_finite;
+} glint_tensor_content;
+/* Fills an entry for each tensor, as `device` holds it (its own copy, decoded back; NULL: cpu:ref). Tensors that are no
+ * weight of the model have 0 numbers. It takes about a second for each billion weights, and as long as taking them in on
+ * devices that copy them. */
+glint_status glint_model_contents(const glint_model *model, const char *device, glint_tensor_content *out,
+                                  glint_error *err);
 
 /* ---- Text and tokens ---------------------------------------------------------------------------------------- */
 
