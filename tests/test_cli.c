@@ -577,7 +577,21 @@ static void test_trace(void) {
     expect_status(&r, 0, "trace");
     CU_ASSERT_PTR_NOT_NULL(strstr(r.out, "\nlogits "));
     release(&r);
+    r = RUN("trace", "--ids", "2,17", "-n", "1", "--html", path, "--values", "layers.?.out,logits", "--json");
+    document = expect_json(&r);
+    CU_ASSERT_EQUAL(json_array_size(json_object_get(document, "values")), 9);
+    CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(document, "html")), path);
+    CU_ASSERT_PTR_NULL(json_object_get(document, "file"));
+    json_decref(document);
+    release(&r);
+    FILE *page = fopen(path, "r");
+    char first[32] = "";
+    CU_ASSERT_FATAL(page && fgets(first, sizeof first, page));
+    CU_ASSERT_STRING_EQUAL(first, "<!DOCTYPE html>\n");
+    fclose(page);
     unlink(path);
+    expect_failure(RUN("trace", "-p", "ROMEO:\n", "--html", "/no/such/folder/t"), 3, "/no/such/folder/t: ");
+    expect_failure(RUN("trace", "-p", "ROMEO:\n", "--html", path, "--values", "logits,nonsense"), 2, "nonsense");
     expect_failure(RUN("trace", "-p", "ROMEO:\n", "-c", "6", "-n", "9", "-o", path), 3, "context");
     CU_ASSERT_EQUAL(rmdir(folder), 0); /* nothing was left behind */
 }

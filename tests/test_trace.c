@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/instruments/statistics.h"
+#include "core/session.h"
 #include "glint.h"
 #include "tests/support/maker.h"
 #include "tests/support/safetensors_view.h"
@@ -152,6 +154,34 @@ static void test_rows(void) {
     glint_model_close(&m);
 }
 
+/* Every value of the last BACKEND_IN_FLIGHT steps can be read, not only of the last one. */
+static void test_lasting(void) {
+    glint_model *m = open_model();
+    glint_session *s = open_session(m, "cpu", "*"), *by_hand = open_session(m, "cpu", "*");
+    rows *want = step_through(by_hand);
+    glint_error err;
+    float *row = calloc((size_t)glint_model_vocabulary(m), sizeof *row);
+    backend_ticket tickets[BACKEND_IN_FLIGHT];
+    CU_ASSERT_FATAL(row && session_values_last(s));
+    SUPPORT_OK(glint_session_feed(s, 0, prompt, PROMPT, &err), &err);
+    SUPPORT_OK(glint_session_step(s, &(glint_row){.token = want->ids[PROMPT], .output = true}, 1, &err), &err);
+    for (int i = 0; i < BACKEND_IN_FLIGHT; i++) {
+        tickets[i] = session_ticket(s);
+        if (i + 1 < BACKEND_IN_FLIGHT) SUPPORT_OK(session_step_previous(s, &err), &err);
+    }
+    for (int i = 0; i < BACKEND_IN_FLIGHT; i++)
+        for (int v = 0; v < want->n_values; v++) {
+            size_t width = (size_t)want->width[v];
+            SUPPORT_OK(session_read_earlier(s, tickets[i], s->value_ids[v], row, &err), &err);
+            CU_ASSERT_EQUAL(memcmp(row, want->row[v] + (size_t)(PROMPT + i) * width, width * sizeof *row), 0);
+        }
+    free(row);
+    free_rows(want);
+    glint_session_close(&s);
+    glint_session_close(&by_hand);
+    glint_model_close(&m);
+}
+
 /* ---- The file ---- */
 
 static void test_file(void) {
@@ -222,6 +252,26 @@ static void test_statistics(void) {
     glint_model_close(&m);
 }
 
+static void test_odd_numbers(void) {
+    float x[2][11] = {{-3, NAN, 0, INFINITY, 2, -0.0F, 1, -INFINITY, -4, NAN, 1}, {5, -5, 0, 0, 0, 0, 0, 0, 0, 0, 1}};
+    statistics s;
+    statistics_begin(&s, "v", 11);
+    statistics_rows(&s, x[0], 7, 2);
+    statistics_end(&s);
+    const glint_value_stats *v = &s.value;
+    CU_ASSERT(v->n == 22 && v->nan == 2 && v->inf == 2 && v->zero == 10 && v->rows == 2);
+    CU_ASSERT(v->minimum == -5 && v->maximum == 5 && v->largest == 5);
+    CU_ASSERT(v->largest_row == 8 && v->largest_index == 0);
+    CU_ASSERT_DOUBLE_EQUAL(v->mean, -2 / 18.0, 1e-15);
+    CU_ASSERT_DOUBLE_EQUAL(v->rms, sqrt((9 + 4 + 1 + 16 + 1 + 25 + 25 + 1) / 18.0), 1e-15);
+    CU_ASSERT_DOUBLE_EQUAL(v->share_negative, 3 / 18.0, 1e-15);
+    float nothing = NAN;
+    statistics_begin(&s, "v", 1);
+    statistics_rows(&s, &nothing, 0, 1);
+    statistics_end(&s);
+    CU_ASSERT(v->nan == 1 && v->minimum == 0 && v->maximum == 0 && v->rms == 0 && v->largest_row == -1);
+}
+
 /* ---- What is watched ---- */
 
 static void expect_values(glint_model *m, const char *observe, const int *layers, int n_layers, const char *want) {
@@ -256,7 +306,11 @@ static void test_globs(void) {
 }
 
 int main(void) {
-    const support_case cases[] = {
-        {"rows", test_rows}, {"the file", test_file}, {"statistics", test_statistics}, {"what is watched", test_globs}};
+    const support_case cases[] = {{"rows", test_rows},
+                                  {"values that last", test_lasting},
+                                  {"the file", test_file},
+                                  {"statistics", test_statistics},
+                                  {"numbers that are none", test_odd_numbers},
+                                  {"what is watched", test_globs}};
     return support_main("trace", cases, sizeof cases / sizeof *cases);
 }

@@ -1,25 +1,24 @@
 /* A trace: observed values of a prompt and of greedy steps after it, as safetensors (docs/trace-format.md). The sizes
  * are known before the first step, so the header goes out first and each step's rows to their places. */
 #include <jansson.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/base/file_map.h"
 #include "core/base/size.h"
+#include "core/instruments/statistics.h"
 #include "core/session.h"
 
 typedef struct trace {
     glint_session *s;
     const glint_trace_options *o;
-    int rows;         /* of the whole trace */
-    uint64_t *offset; /* by observed value: of its first byte in the file; last: of the ids */
-    glint_value_stats *stats;
-    double *sums;  /* by value: sum, sum of squares, negatives */
-    float *buffer; /* rows of one value of one step */
-    int chunk;     /* rows of a step, all of which are outputs */
-    file_out file; /* all zeros: none is wanted */
+    int rows;          /* of the whole trace */
+    uint64_t *offset;  /* by observed value: of its first byte in the file; last: of the ids */
+    statistics *stats; /* by value */
+    float *buffer;     /* rows of one value of one step */
+    int chunk;         /* rows of a step, all of which are outputs */
+    file_out file;     /* all zeros: none is wanted */
     void *user;
 } trace;
 
@@ -89,29 +88,6 @@ static glint_status write_header(trace *t, glint_error *err) {
 
 /* ---- Rows ---- */
 
-static void count(glint_value_stats *st, double *sums, const float *x, int first_row, int rows) {
-    for (int r = 0; r < rows; r++)
-        for (int i = 0; i < st->width; i++) {
-            double v = x[(size_t)r * (size_t)st->width + (size_t)i], size = fabs(v);
-            st->n++;
-            st->nan += isnan(v) != 0;
-            st->inf += isinf(v) != 0;
-            st->zero += v == 0;
-            if (!isfinite(v)) continue;
-            if (v < st->minimum) st->minimum = v;
-            if (v > st->maximum) st->maximum = v;
-            if (size > st->largest || st->largest_row < 0) {
-                st->largest = size;
-                st->largest_row = first_row + r;
-                st->largest_index = i;
-            }
-            sums[0] += v;
-            sums[1] += v * v;
-            sums[2] += v < 0;
-        }
-    st->rows += rows;
-}
-
 static void write_at(trace *t, uint64_t offset, const void *data, size_t bytes) {
     if (t->file.stream && fseeko(t->file.stream, (off_t)offset, SEEK_SET) == 0) fwrite(data, 1, bytes, t->file.stream);
 }
@@ -121,7 +97,7 @@ static void take(trace *t, int v, const int32_t *ids, int first, int n) {
     const glint_value_info *i = &t->s->values[v];
     size_t row_bytes = (size_t)i->width * sizeof(float);
     write_at(t, t->offset[v] + (uint64_t)first * row_bytes, t->buffer, (size_t)n * row_bytes);
-    count(&t->stats[v], &t->sums[3 * v], t->buffer, first, n);
+    statistics_rows(&t->stats[v], t->buffer, first, n);
     if (t->o->rows)
         t->o->rows(&(glint_value_rows){i->name, i->layer, i->width, first, n, ids, t->buffer, NULL}, t->user);
 }
@@ -199,17 +175,6 @@ static glint_status run(trace *t, glint_error *err) {
     return session_values_last(t->s) ? decode_ahead(t, id, err) : decode_by_host(t, id, err);
 }
 
-static void finish(glint_value_stats *st, const double *sums) {
-    double n = (double)(st->n - st->nan - st->inf);
-    if (!n)
-        st->minimum = st->maximum = 0;
-    else {
-        st->mean = sums[0] / n;
-        st->rms = sqrt(sums[1] / n);
-        st->share_negative = sums[2] / n;
-    }
-}
-
 /* ---- All of it ---- */
 
 static glint_status make_room(trace *t, arena *a, glint_error *err) {
@@ -218,16 +183,9 @@ static glint_status make_room(trace *t, arena *a, glint_error *err) {
         if ((size_t)t->s->values[v].width > widest) widest = (size_t)t->s->values[v].width;
     t->offset = arena_array(a, n + 1, sizeof *t->offset);
     t->stats = arena_array(a, n, sizeof *t->stats);
-    t->sums = arena_array(a, 3 * n, sizeof *t->sums);
     t->buffer = arena_array(a, (size_t)t->chunk, widest * sizeof *t->buffer);
-    if (!t->offset || !t->stats || !t->sums || !t->buffer)
-        return base_fail(err, GLINT_INTERNAL, "out of memory for a trace");
-    for (size_t v = 0; v < n; v++)
-        t->stats[v] = (glint_value_stats){.name = t->s->values[v].name,
-                                          .width = t->s->values[v].width,
-                                          .minimum = INFINITY,
-                                          .maximum = -INFINITY,
-                                          .largest_row = -1};
+    if (!t->offset || !t->stats || !t->buffer) return base_fail(err, GLINT_INTERNAL, "out of memory for a trace");
+    for (size_t v = 0; v < n; v++) statistics_begin(&t->stats[v], t->s->values[v].name, t->s->values[v].width);
     return GLINT_OK;
 }
 
@@ -252,8 +210,8 @@ glint_status glint_trace(glint_session *s, const glint_trace_options *o,
     if (!status && o->path) status = file_out_commit(&t.file, err);
     file_out_abort(&t.file);
     for (int v = 0; v < s->n_values && !status && stats; v++) {
-        finish(&t.stats[v], &t.sums[3 * v]);
-        stats(&t.stats[v], user);
+        statistics_end(&t.stats[v]);
+        stats(&t.stats[v].value, user);
     }
     arena_free(&memory);
     return status;
