@@ -47,11 +47,30 @@ static void carry_argmax(const bound_op *b, double *bound) {
     }
 }
 
+/* The j-th largest number moves no further than the number that moves most. An id may stand elsewhere, or not at all,
+ * where another number may be as large as its own. */
+static void carry_top(const bound_op *b, double *bound) {
+    size_t n = (size_t)b->oracle->setup->tape->values[b->op->in[0]].width, k = (size_t)b->op->p.k;
+    for (size_t r = 0; r < bound_rows(b) && b->off[0]; r++) {
+        const float *x = b->in[0] + r * n;
+        const double *off = b->off[0] + r * n;
+        double most = 0;
+        for (size_t i = 0; i < n; i++) most = fmax(most, off[i]);
+        for (size_t j = 0; j < k; j++) {
+            size_t id = (size_t)b->out[r * 2 * k + j];
+            bound[(2 * r + 1) * k + j] = most;
+            for (size_t i = 0; i < n; i++)
+                if (i != id && fabs((double)x[i] - x[id]) <= off[i] + off[id]) bound[2 * r * k + j] = INFINITY;
+        }
+    }
+}
+
 static glint_status fill_same(const bound_op *b, arena *a, double *bound, glint_error *err) {
     (void)a, (void)err;
     for (size_t i = 0; i < result_numbers(b); i++) bound[i] = 0;
     if (b->op->kind == TAPE_SELECT_ROWS) carry_rows(b, bound);
     if (b->op->kind == TAPE_ARGMAX) carry_argmax(b, bound);
+    if (b->op->kind == TAPE_TOP_K) carry_top(b, bound);
     return GLINT_OK;
 }
 
