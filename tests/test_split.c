@@ -339,11 +339,43 @@ static void test_sequences_come_back(void) {
     close_bench(&b);
 }
 
+/* A later chunk takes over a page table entry that a chunk on its way still needs, where the ring of a window comes
+ * round onto pages shared with another sequence: at 94 + 60 + 60 positions, for this window and chunks of 60. */
+static void test_rings_come_round(void) {
+    enum { COMMON = 94, CHUNK = 60, ALL = COMMON + 2 * CHUNK };
+    static const char *const places[] = {"cpu=0-7", "cpu=0-3,cpu=4-7"};
+    int32_t ids[ALL];
+    float *logits[2];
+    bench b;
+    glint_error err;
+    open_bench(&b, models[0]);
+    support_random r = support_seed(15);
+    for (int i = 0; i < ALL; i++) ids[i] = support_below(&r, (int)b.words);
+    for (int i = 0; i < 2; i++) {
+        glint_session *s = NULL;
+        glint_session_options o = {
+            .split = places[i], .precision = GLINT_EXACT, .threads = 1, .context = 256, .batch = CHUNK, .sequences = 2};
+        SUPPORT_OK(glint_session_open(b.model, &o, &s, &err), &err);
+        feed(s, 1, ids, COMMON);
+        SUPPORT_OK(glint_session_fork(s, 1, 0, COMMON, &err), &err);
+        feed(s, 0, ids + COMMON, ALL - COMMON);
+        logits[i] = malloc(b.words * sizeof(float));
+        CU_ASSERT_PTR_NOT_NULL_FATAL(logits[i]);
+        memcpy(logits[i], logits_of(s), b.words * sizeof(float));
+        glint_session_close(&s);
+    }
+    CU_ASSERT(!memcmp(logits[0], logits[1], b.words * sizeof(float)));
+    free(logits[0]);
+    free(logits[1]);
+    close_bench(&b);
+}
+
 int main(void) {
     const support_case cases[] = {{"cuts", test_cuts},
                                   {"cuts with gles", test_cuts_gles},
                                   {"a device fails at every 7th step", test_faults},
                                   {"devices fail at other times", test_faults_elsewhere},
-                                  {"sequences come back", test_sequences_come_back}};
+                                  {"sequences come back", test_sequences_come_back},
+                                  {"rings come round", test_rings_come_round}};
     return support_main("split", cases, sizeof cases / sizeof *cases);
 }
