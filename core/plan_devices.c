@@ -76,8 +76,10 @@ glint_status plan_find_device(const char *name, const char *memory, plan_device 
     snprintf(nothing.name, sizeof nothing.name, "%s", name);
     glint_status s = b->enumerate(all, KNOWN, &n, err);
     if (s) return s;
-    for (int i = 0; i < n && i < KNOWN; i++)
-        if (!strcmp(all[i].name, name)) return describe(b, &all[i], memory, out, err);
+    for (int i = 0; i < n && i < KNOWN; i++) { /* "gles" is the first GPU */
+        bool first_hardware = !strcmp(b->name, name) && !all[i].software;
+        if (first_hardware || !strcmp(all[i].name, name)) return describe(b, &all[i], memory, out, err);
+    }
     return describe(b, &nothing, memory, out, err); /* whether it is there shows when it is opened */
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "backends/gles/device.h"
+#include "backends/gles/kernel_memory.h"
 
 /* ---- Devices: "gles:0", "gles:1" ... hardware in the order of EGL; "gles:llvmpipe" for the software renderer ---- */
 
@@ -19,6 +20,17 @@ static void driver_memory(gles_context *c, glint_device_info *info) {
     if (!known) return;
     info->memory_bytes = (uint64_t)total << 10;
     info->free_bytes = (uint64_t)available << 10;
+}
+
+/* What the driver does not tell the kernel may. */
+static void find_memory(gles_context *c, const gles_place *place, glint_device_info *info) {
+    enum { RENDER_NODE = 0x3377 }; /* EGL_DRM_RENDER_NODE_FILE_EXT */
+    driver_memory(c, info);
+    if (info->memory_bytes || info->software || !place->device) return;
+    const char *words = c->egl.QueryDeviceStringEXT(place->device, EGL_EXTENSIONS);
+    bool has_node = words && gles_has_word(words, "EGL_EXT_device_drm_render_node");
+    const char *node = has_node ? c->egl.QueryDeviceStringEXT(place->device, RENDER_NODE) : NULL;
+    if (node) gles_kernel_memory("/sys", node, info);
 }
 
 /* "gles" is the first device that is no software. */
@@ -47,7 +59,7 @@ static int find_devices(const gles_egl *egl, glint_device_info out[GLES_MAX_DEVI
         else
             snprintf(f->name, sizeof f->name, "gles:%d", hardware++);
         snprintf(f->description, sizeof f->description, "%.100s, %.80s", c.renderer, c.version);
-        driver_memory(&c, f);
+        find_memory(&c, &places[i], f);
         if (wanted && is_called(f, wanted)) {
             *kept = c;
             return count + 1;
