@@ -35,23 +35,59 @@ static const char *choose_device(const cli_options *o, glint_device_info *first)
     return "cpu";
 }
 
+/* Where comparisons go. */
+typedef struct output {
+    comparison_list list;
+    glint_report *page; /* NULL: none is wanted */
+} output;
+
+static void on_comparison(const glint_comparison *c, void *user) {
+    output *o = user;
+    comparison_add(c, &o->list);
+    if (o->page) glint_report_comparison(o->page, c);
+}
+
+static glint_status open_page(const cli_options *o, const glint_check_options *check, const glint_model *model,
+                              glint_report **out, glint_error *err) {
+    if (!o->html) return GLINT_OK;
+    glint_report_options options = {.path = o->html,
+                                    .title = "glint check",
+                                    .model = model,
+                                    .device = check->device,
+                                    .reference = check->against ? check->against : "cpu:ref",
+                                    .precision = check->precision};
+    return glint_report_open(&options, out, err);
+}
+
+static glint_status finish_page(glint_report *page, const glint_verdict *verdict, glint_error *err) {
+    if (!page) return GLINT_OK;
+    glint_report_verdict(page, verdict);
+    return glint_report_finish(page, err);
+}
+
 /* The verdict is part of the result where there is one, also of a check that failed. */
 static glint_status run(glint_model *model, const glint_check_options *options, const cli_options *o,
                         glint_error *err) {
-    comparison_list list;
+    output out = {.page = NULL};
     glint_verdict verdict;
-    glint_check_options with_list = *options;
-    comparison_open(&list, o->json, o->verbose);
-    with_list.compared = comparison_add;
-    with_list.user = &list;
-    glint_status s = glint_check(model, &with_list, &verdict, err);
-    if (s && s != GLINT_MISMATCH) {
-        comparison_discard(&list);
-        return s;
+    glint_check_options with_output = *options;
+    with_output.compared = on_comparison;
+    with_output.user = &out;
+    glint_status s = open_page(o, options, model, &out.page, err);
+    if (s) return s;
+    comparison_open(&out.list, o->json, o->verbose);
+    s = glint_check(model, &with_output, &verdict, err);
+    bool judged = !s || s == GLINT_MISMATCH;
+    glint_error writing;
+    glint_status written = judged ? finish_page(out.page, &verdict, &writing) : GLINT_OK;
+    glint_report_close(&out.page);
+    if (!judged || written) {
+        comparison_discard(&out.list);
+        if (written) *err = writing;
+        return written ? written : s;
     }
-    glint_error printing;
-    glint_status printed = comparison_end(&list, &verdict, &printing);
-    if (printed) *err = printing;
+    glint_status printed = comparison_end(&out.list, &verdict, &writing);
+    if (printed) *err = writing;
     return printed ? printed : s;
 }
 

@@ -118,7 +118,7 @@ const cli_option cli_option_table[] = {
      CLI_PERPLEXITY, CLI_CHOICE, FIELD(score), 0, 0},
 
     {"output", 'o', "FILE", "the safetensors file to write", CLI_TRACE, CLI_TEXT, FIELD(output), 0, 0},
-    {"html", 0, "FILE", "write a page that shows what came out", CLI_TRACE, CLI_TEXT, FIELD(html), 0, 0},
+    {"html", 0, "FILE", "write a page that shows what came out", CLI_TRACE | CLI_CHECK, CLI_TEXT, FIELD(html), 0, 0},
     {"values", 0, "LIST",
      "only these values: names or globs, separated by commas, such as 'layers.*.out,logits' (default: all)", CLI_TRACE,
      CLI_TEXT, FIELD(values), 0, 0},

@@ -552,6 +552,16 @@ static json_t *trace_header(const char *path) {
     return header;
 }
 
+static void expect_page(const char *path, const char *const *words, int n) {
+    FILE *f = fopen(path, "r");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(f);
+    size_t bytes;
+    char *text = read_all(f, &bytes);
+    CU_ASSERT_EQUAL(strncmp(text, "<!DOCTYPE html>\n", 16), 0);
+    for (int i = 0; i < n; i++) CU_ASSERT_PTR_NOT_NULL(strstr(text, words[i]));
+    free(text);
+}
+
 static void test_trace(void) {
     char folder[] = "/tmp/glint_cli_XXXXXX", path[64];
     CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(folder));
@@ -584,12 +594,13 @@ static void test_trace(void) {
     CU_ASSERT_PTR_NULL(json_object_get(document, "file"));
     json_decref(document);
     release(&r);
-    FILE *page = fopen(path, "r");
-    char first[32] = "";
-    CU_ASSERT_FATAL(page && fgets(first, sizeof first, page));
-    CU_ASSERT_STRING_EQUAL(first, "<!DOCTYPE html>\n");
-    fclose(page);
+    expect_page(path, (const char *const[]){"id=\"growth\"", "id=\"top\"", "id=\"stats\""}, 3);
+    r = RUN("check", "-d", "cpu", "-p", "ROMEO:\n", "--layers", "0,5", "-q", "--html", path);
+    expect_status(&r, 0, "check --html");
+    release(&r);
+    expect_page(path, (const char *const[]){"✓ passed", "id=\"growth\"", "id=\"errors\"", "id=\"top\""}, 4);
     unlink(path);
+    expect_failure(RUN("check", "-p", "ROMEO:\n", "--html", "/no/such/folder/t"), 3, "/no/such/folder/t: ");
     expect_failure(RUN("trace", "-p", "ROMEO:\n", "--html", "/no/such/folder/t"), 3, "/no/such/folder/t: ");
     expect_failure(RUN("trace", "-p", "ROMEO:\n", "--html", path, "--values", "logits,nonsense"), 2, "nonsense");
     expect_failure(RUN("trace", "-p", "ROMEO:\n", "-c", "6", "-n", "9", "-o", path), 3, "context");

@@ -144,6 +144,8 @@ glint_status check_diagnose_cache(check *c, int first_op, const tape_op *op, int
 /* Fills the fields that say what is compared; `name` is the value's. g NULL: it is not about groups. */
 void check_describe(check *c, const backend_group *g, const tape_op *op, const char *name, int first_row,
                     glint_comparison *out);
+/* Gives the caller the rows of v themselves, which live as long as the group at hand. */
+void check_show_rows(const check *c, tape_value v, const float *got, const float *expected, glint_comparison *out);
 /* Decides (by share, poison and repetition), counts, and tells the caller. */
 void check_report(check *c, glint_comparison *out);
 glint_status check_conclude(check *c, glint_error *err);

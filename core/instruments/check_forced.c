@@ -119,6 +119,7 @@ static glint_status compare(check *c, const backend_group *g, const tape_op *op,
     measure_begin(&m, &out, c->tape->values[v].width);
     measure_rows(&m, c->got[v], expected, bound, rows);
     measure_end(&m);
+    check_show_rows(c, v, c->got[v], expected, &out);
     glint_status status = GLINT_OK;
     if (check_fails(&out)) status = check_diagnose(c, g->first_op, op, c->got[v], expected, &out, err);
     if (!status) check_report(c, &out);

@@ -53,6 +53,7 @@ glint_status check_compare_nmse(check *c, const backend_group *g, const tape_op 
     measure_begin(&m, out, c->tape->values[v].width);
     measure_rows(&m, got, expected, bound, rows);
     measure_end(&m);
+    check_show_rows(c, v, got, expected, out);
     if (!bound) out->share = isnan(out->nmse) ? INFINITY : out->nmse == 0 ? 0 : out->nmse / limits->nmse;
     return GLINT_OK;
 }

@@ -26,6 +26,15 @@ void check_describe(check *c, const backend_group *g, const tape_op *op, const c
                               .reason = ""};
 }
 
+void check_show_rows(const check *c, tape_value v, const float *got, const float *expected, glint_comparison *out) {
+    const reference_run *runs = NULL;
+    if (c->file) reference_runs(c->file, &runs);
+    out->prompt = runs ? (int)(c->run - runs) : 0;
+    out->ids = c->token + (c->tape->values[v].outputs && out->rows ? c->batch.output[0] : 0);
+    out->tested_rows = got;
+    out->reference_rows = expected;
+}
+
 static void note_failure(check *c, const glint_comparison *out) {
     if (c->verdict->failed++) return;
     char where[96] = "";

@@ -226,7 +226,7 @@ static void dots(FILE *out, const chart_lines *c, const line_place *p, const cha
             fprintf(out, "<rect class=\"dot-%s\" x=\"%.1f\" y=\"%.1f\" width=\"7\" height=\"7\"/></g>\n", l->css,
                     x - 3.5, y - 3.5);
         else
-            fprintf(out, "<circle class=\"dot-%s\" cx=\"%.1f\" cy=\"%.1f\" r=\"3\"/></g>\n", l->css, x, y);
+            fprintf(out, "<circle class=\"dot-%s\" cx=\"%.1f\" cy=\"%.1f\" r=\"3.5\"/></g>\n", l->css, x, y);
     }
 }
 
