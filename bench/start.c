@@ -20,6 +20,32 @@ static void must(glint_status s, const glint_error *err) {
     exit((int)s);
 }
 
+/* ---- Time inside the driver, loading programs ---- */
+
+static PFNGLPROGRAMBINARYPROC program_binary;
+static PFNGLGETPROGRAMIVPROC get_programiv;
+static double loading;
+
+static void GL_APIENTRY timed_binary(GLuint program, GLenum format, const void *data, GLsizei bytes) {
+    double since = seconds();
+    program_binary(program, format, data, bytes);
+    loading += seconds() - since;
+}
+
+/* Where a driver that loads in the background is waited for. */
+static void GL_APIENTRY timed_get(GLuint program, GLenum name, GLint *out) {
+    double since = seconds();
+    get_programiv(program, name, out);
+    loading += seconds() - since;
+}
+
+static void watch_loading(gles_gl *gl) {
+    program_binary = gl->ProgramBinary;
+    get_programiv = gl->GetProgramiv;
+    gl->ProgramBinary = timed_binary;
+    gl->GetProgramiv = timed_get;
+}
+
 /* ---- A start ---- */
 
 static double lap(const char *what, double since) {
@@ -33,7 +59,7 @@ static void start(glint_model *m, const char *device, backend_device **out) {
     const backend *b = backend_of_device(device);
     const tape *t = &m->tape;
     enum { CONTEXT = 4096, PAGES = CONTEXT / TAPE_PAGE, CLASSES = 3 };
-    static const char *const names[CLASSES] = {"programs for 1 row", "programs for 8 rows", "programs for 512 rows"};
+    static const char *const names[CLASSES] = {"program, 1 row", "program, 8 rows", "program, 512 rows"};
     static const int rows[CLASSES] = {1, 8, 512};
     backend_weight **weights = calloc((size_t)t->n_weights, sizeof *weights);
     int n;
@@ -42,6 +68,7 @@ static void start(glint_model *m, const char *device, backend_device **out) {
     at = lap("EGL, finding devices", at);
     must(b->open(device, &(backend_options){0}, out, &err), &err);
     at = lap("a context, the device", at);
+    watch_loading(&(*out)->c.gl);
     for (tape_weight w = 0; w < t->n_weights; w++) {
         backend_view v = model_view(m, w);
         must(b->adopt(*out, &v, &weights[w], &err), &err);
@@ -61,10 +88,13 @@ static void start(glint_model *m, const char *device, backend_device **out) {
         r.max_rows = rows[i];
         must(b->compile(*out, &r, &programs[i], &err), &err);
         (*out)->c.gl.Finish();
-        at = lap(names[i], at);
+        char what[64];
+        snprintf(what, sizeof what, "%s, %.0f MB", names[i], 1e-6 * (double)programs[i]->act.bytes);
+        at = lap(what, at);
     }
     int compiled, loaded;
     gles_programs_count((*out)->programs, &compiled, &loaded);
+    printf("%-28s %8.1f ms\n", "of it the driver's loading", 1e3 * loading);
     printf("%-28s %8d compiled, %d from the cache folder\n", "shaders", compiled, loaded);
     int32_t zero = 0, page[PAGES];
     for (int i = 0; i < PAGES; i++) page[i] = i;

@@ -23,8 +23,14 @@ const cli_command cli_commands[] = {
      "what is suspicious in the weights (it reads all of them, about a second for a billion), and the card.",
      cli_inspect},
     {"devices", CLI_DEVICES, "[-d DEVICE] [--self-test]", "show what can run here, and how fast",
-     "Lists the devices. With --self-test every op runs on each device (or on -d DEVICE) and is compared with the "
-     "oracle; the exit status is 1 when one differs by more than its bound.",
+     "Lists the devices, and what drivers say of theirs: version, limits, extensions used, measured read bandwidth and "
+     "cost of a dispatch, and what the self-test found. With --self-test every op runs on each device (or on -d "
+     "DEVICE) "
+     "and is compared with the oracle; the exit status is 1 when one differs by more than its bound.\n\n"
+     "A driver's device is tested so, once, when it is first used, and a device that fails is not used. "
+     "GLINT_SELF_TEST=0 in the environment uses it all the same, GLINT_SELF_TEST=1 tests it anew. The outcome is kept "
+     "with the compiled programs in $GLINT_CACHE_DIR, $XDG_CACHE_HOME/glint or ~/.cache/glint; the folder may be "
+     "removed at any time.",
      cli_devices},
     {"bench", CLI_BENCH, "[-m MODEL] [-p N] [-n N] [-r N]", "measure tokens a second",
      "Measures a prompt (pp) and decoding (tg), as a median with the smallest and the largest measurement, and the "
@@ -40,12 +46,15 @@ const cli_command cli_commands[] = {
      cli_trace},
     {"check", CLI_CHECK, "[-m MODEL] [-d DEVICE] [--against DEVICE|FILE] [-p TEXT | -f FILE | --ids LIST] [-n N]",
      "compare a device with the oracle, op by op",
-     "Runs a prompt and N steps on a device and on the oracle (or on the device of --against), and compares every value. "
-     "Each group of ops gets the reference's numbers as its inputs, so that an error does not travel; right is what lies "
+     "Runs a prompt and N steps on a device and on the oracle (or on the device of --against), and compares every "
+     "value. "
+     "Each group of ops gets the reference's numbers as its inputs, so that an error does not travel; right is what "
+     "lies "
      "within the bounds of docs/numerics.md. Each group runs twice, so that a race shows.\n\n"
      "Against a file, its own prompts are run, and the device gets the file's numbers wherever the file has some: this "
      "finds what is wrong in the model itself, where every device agrees.\n\n"
-     "Values that are right are folded in the table (-v: all of them); the verdict comes last. The exit status is 1 when "
+     "Values that are right are folded in the table (-v: all of them); the verdict comes last. The exit status is 1 "
+     "when "
      "one differs by more than its bound.",
      cli_check},
     {"diff", CLI_DIFF, "A B [-m MODEL]", "compare two traces, or a trace and a reference, and name the fault",

@@ -30,7 +30,13 @@ void gles_folder_make(const char *folder) {
 }
 
 uint64_t gles_hash(uint64_t h, const void *data, size_t n) {
-    for (const unsigned char *p = data, *end = p + n; p < end; p++) h = (h ^ *p) * 0x100000001B3u;
+    const unsigned char *p = data;
+    for (size_t i = 0; i < n; i += sizeof h) {
+        uint64_t word = 0;
+        memcpy(&word, p + i, n - i < sizeof word ? n - i : sizeof word);
+        h = (h ^ word) * 0x100000001B3u;
+        h ^= h >> 32;
+    }
     return h;
 }
 

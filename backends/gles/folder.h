@@ -16,7 +16,8 @@ void gles_folder_prune(const char *folder, uint64_t most);
 /* Marks a file as used now. */
 void gles_folder_touch(const char *path);
 
-/* FNV-1a, http://www.isthe.com/chongo/tech/comp/fnv, 64 bits: begins with GLES_HASH. */
+/* Begins with GLES_HASH. FNV-1a (http://www.isthe.com/chongo/tech/comp/fnv) made to take eight bytes at a time, since
+ * a start hashes all programs: the upper half, which products never carry down, is folded in each time. */
 #define GLES_HASH UINT64_C(0xCBF29CE484222325)
 uint64_t gles_hash(uint64_t h, const void *data, size_t n);
 

@@ -16,7 +16,7 @@ typedef struct file_head {
 } file_head;
 _Static_assert(sizeof(file_head) == 32, "no padding: it is written as it is");
 
-static const char file_magic[8] = "glprog1";
+static const char file_magic[8] = "glprog2";
 enum { LARGEST_FOLDER = 64 << 20 };
 
 static const char *path_of(gles_program_cache *k, const gles_composed *source) {
@@ -43,6 +43,15 @@ void gles_program_cache_close(gles_program_cache *k) {
     *k = (gles_program_cache){0};
 }
 
+/* Of the head behind the checksum, then of each part. */
+static uint64_t checksum(const file_head *head, const void *driver, const void *source, const void *binary) {
+    size_t skip = offsetof(file_head, format);
+    uint64_t sum = gles_hash(GLES_HASH, (const char *)head + skip, sizeof *head - skip);
+    sum = gles_hash(sum, driver, head->driver_bytes);
+    sum = gles_hash(sum, source, head->source_bytes);
+    return gles_hash(sum, binary, head->binary_bytes);
+}
+
 /* ---- Loading ---- */
 
 static bool same(const unsigned char *at, const char *text, uint32_t n) {
@@ -52,15 +61,15 @@ static bool same(const unsigned char *at, const char *text, uint32_t n) {
 /* NULL, and where the binary lies; or what is wrong with the file. */
 static const char *check_file(const gles_program_cache *k, const gles_composed *source, const file_map *m,
                               file_head *head, const unsigned char **binary) {
-    size_t skip = offsetof(file_head, format), bytes = sizeof *head;
+    size_t bytes = sizeof *head;
     if (m->bytes < bytes) return " is cut off";
     memcpy(head, m->data, sizeof *head);
     if (memcmp(head->magic, file_magic, sizeof file_magic) != 0) return " is no program of this version";
     if (!size_add(bytes, head->driver_bytes, &bytes) || !size_add(bytes, head->source_bytes, &bytes) ||
         !size_add(bytes, head->binary_bytes, &bytes) || bytes != m->bytes)
         return " is cut off";
-    if (gles_hash(GLES_HASH, m->data + skip, m->bytes - skip) != head->checksum) return " is damaged";
-    const unsigned char *at = m->data + sizeof *head;
+    const unsigned char *at = m->data + sizeof *head, *text = at + head->driver_bytes;
+    if (checksum(head, at, text, text + head->source_bytes) != head->checksum) return " is damaged";
     if (!same(at, k->driver, head->driver_bytes)) return " is another driver's";
     at += head->driver_bytes;
     if (!same(at, source->text, head->source_bytes)) return " is another shader's";
@@ -128,12 +137,8 @@ static void store(gles_program_cache *k, const gles_composed *source, uint32_t f
                       .source_bytes = (uint32_t)source->bytes,
                       .binary_bytes = bytes};
     glint_error err;
-    size_t skip = offsetof(file_head, format);
     memcpy(head.magic, file_magic, sizeof file_magic);
-    uint64_t sum = gles_hash(GLES_HASH, (const char *)&head + skip, sizeof head - skip);
-    sum = gles_hash(sum, k->driver, head.driver_bytes);
-    sum = gles_hash(sum, source->text, head.source_bytes);
-    head.checksum = gles_hash(sum, binary, bytes);
+    head.checksum = checksum(&head, k->driver, source->text, binary);
     k->has_written = true;
     if (!write_file(k, source, &head, binary, &err)) return;
     k->writes = false;

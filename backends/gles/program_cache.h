@@ -1,8 +1,9 @@
 /* Linked programs on disk, a file each; programs.h says where and how they are named.
  *
- * A file is  magic[8]  checksum of all that follows (u64)  format, driver, source and binary bytes (u32 each)  then the
- * driver's words (vendor, renderer, version, a line each), the composed source, and the binary. Loading believes
- * nothing: the checksum, the driver's words and the whole source must agree, and the driver may still refuse. */
+ * A file is  magic[8]  checksum of all that follows (u64, gles_hash part by part)  format, driver, source and binary
+ * bytes (u32 each)  then the driver's words (vendor, renderer, version, a line each), the composed source, and the
+ * binary. Loading believes nothing: the checksum, the driver's words and the whole source must agree, and the driver
+ * may still refuse. */
 #ifndef BACKENDS_GLES_PROGRAM_CACHE_H
 #define BACKENDS_GLES_PROGRAM_CACHE_H
 
