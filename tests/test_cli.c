@@ -607,6 +607,56 @@ static void test_trace(void) {
     CU_ASSERT_EQUAL(rmdir(folder), 0); /* nothing was left behind */
 }
 
+/* ---- Where a model goes ---- */
+
+static char *text_of(const char *const *arguments) {
+    result r = run_with("", -2, arguments);
+    expect_status(&r, 0, "run");
+    char *text = strdup(r.out);
+    release(&r);
+    return text;
+}
+
+static void test_places(void) {
+#define TWENTY "run", "-p", "ROMEO:\n", "-n", "20", "--temp", "0", "-q", "--precision", "exact"
+    char *want = text_of(ARGUMENTS(TWENTY, "-d", "cpu"));
+    char *split = text_of(ARGUMENTS(TWENTY, "--split", "cpu=0-3,cpu:ref=4-7"));
+    char *layers = text_of(ARGUMENTS(TWENTY, "-ngl", "3", "-d", "cpu:ref"));
+    char *none = text_of(ARGUMENTS(TWENTY, "-ngl", "0"));
+    CU_ASSERT(!strcmp(split, want) && !strcmp(layers, want) && !strcmp(none, want));
+    free(want), free(split), free(layers), free(none);
+
+    result r = RUN("run", "--plan", "--split", "cpu=0-3,null=4-7", "-c", "64");
+    expect_status(&r, 0, "run --plan");
+    CU_ASSERT(strstr(r.out, "embed, layers 0 to 3") && strstr(r.out, "layers 4 to 7, head"));
+    CU_ASSERT(strstr(r.out, "tokens/s predicted") && strstr(r.out, "asked for"));
+    release(&r);
+    r = RUN("bench", "--plan", "--json", "-d", "null", "-p", "16", "-n", "16");
+    json_t *plan = expect_json(&r);
+    CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(plan, "split")), "null");
+    CU_ASSERT_EQUAL(json_array_size(json_object_get(plan, "parts")), 1);
+    json_decref(plan);
+    release(&r);
+
+    /* A device that fails is told in one line, and the text goes on. */
+    r = RUN("run", "-p", "ROMEO:\n", "-n", "20", "--temp", "0", "-d", "failing:step9@cpu");
+    expect_status(&r, 0, "a device that fails");
+    CU_ASSERT_PTR_NOT_NULL(
+        strstr(r.err, "glint: failing:step9@cpu failed: the device was lost on purpose; going on with cpu\n"));
+    release(&r);
+
+    expect_failure(RUN("run", "-p", "a", "--split", "gpu9=0-7"), 2, "gpu9: no such device");
+    expect_failure(RUN("run", "-p", "a", "--split", "cpu=0-3"), 2, "layers 4 to 7 are on no device");
+    expect_failure(RUN("run", "-p", "a", "--split", "cpu=0-7", "-d", "cpu"), 2, "--split");
+    expect_failure(RUN("run", "-p", "a", "--split", "cpu=0-7", "-ngl", "2"), 2, "--split");
+    expect_failure(RUN("bench", "--null", "--split", "cpu=0-7"), 2, "--null");
+    expect_failure(RUN("run", "-p", "a", "-d", "null", "--memory", "null=1M"), 4, "1.0 MB may be used");
+    expect_failure(RUN("run", "-p", "a", "--memory", "lots"), 2, "DEVICE=SIZE");
+    expect_failure(RUN("run", "-p", "-ngl", "-d", "nowhere"), 2, "nowhere: no such device"); /* -ngl is the text here */
+    expect_failure(RUN("run", "-p", "a", "-ngl", "x"), 2, "--gpu-layers: 'x' is not a whole number");
+#undef TWENTY
+}
+
 int main(void) {
     static const support_case cases[] = {
         {"help, man pages, completions", test_help},
@@ -628,6 +678,7 @@ int main(void) {
         {"bench", test_bench},
         {"perplexity", test_perplexity},
         {"trace", test_trace},
+        {"where a model goes", test_places},
     };
     return support_main("cli", cases, sizeof cases / sizeof *cases);
 }
