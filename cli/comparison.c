@@ -21,7 +21,7 @@ void comparison_discard(comparison_list *l) {
 static json_t *describe(const glint_comparison *c) {
     return json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:o, s:o, s:o, s:i, s:i, s:o, s:o, s:I, s:I, "
                      "s:I, s:I, s:I, "
-                     "s:o, s:b, s:b, s:s, s:s}",
+                     "s:o, s:b, s:b, s:s, s:s, s:s}",
                      "value", c->value, "op", c->op, "group", c->group, "since", c->since, "device", c->device, "layer",
                      c->layer, "step", c->step, "rows", c->rows, "width", c->width, "first_row", c->first_row, "nmse",
                      print_json_number(c->nmse), "cosine", print_json_number(c->cosine), "largest",
@@ -30,7 +30,7 @@ static json_t *describe(const glint_comparison *c) {
                      (json_int_t)c->ulp, "sign_flips", (json_int_t)c->sign_flips, "nan", (json_int_t)c->nan, "inf",
                      (json_int_t)c->inf, "unwritten", (json_int_t)c->unwritten, "bound_share",
                      print_json_number(c->share), "differs_from_itself", c->differs_from_itself, "pass", c->pass,
-                     "kind", c->kind, "reason", c->reason);
+                     "kind", c->kind, "cause", c->cause, "reason", c->reason);
 }
 
 /* ---- The table ---- */

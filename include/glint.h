@@ -113,8 +113,8 @@ typedef struct glint_tensor_content {
     size_t numbers, zeros, not_finite;
 } glint_tensor_content;
 /* Fills an entry for each tensor, as `device` holds it (its own copy, decoded back; NULL: cpu:ref). Tensors that are no
- * weight of the model have 0 numbers. It takes about a second for each billion weights, and as long as taking them in on
- * devices that copy them. */
+ * weight of the model have 0 numbers. It takes about a second for each billion weights, and as long as taking them in
+ * on devices that copy them. */
 glint_status glint_model_contents(const glint_model *model, const char *device, glint_tensor_content *out,
                                   glint_error *err);
 
@@ -417,6 +417,7 @@ typedef struct glint_comparison {
     const int32_t *ids;                        /* the token of each row; NULL: not known */
     const float *tested_rows, *reference_rows; /* rows * width numbers each, for the report; NULL: not at hand */
     const char *kind;   /* of a failure: what kind of fault, one of the words of docs/diagnose.md; "": not named */
+    const char *cause;  /* the value whose op is at fault, where that is one made before this; else "" */
     const char *reason; /* one line: what fits, how well, and the runner-up; "" where there is none */
 } glint_comparison;
 

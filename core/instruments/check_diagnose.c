@@ -51,8 +51,9 @@ static glint_status take_words(check *c, const diagnose_finding *f, const char *
                                glint_error *err) {
     const char *where = f->value >= 0 ? c->tape->values[f->value].name : value;
     out->kind = f->kind;
-    out->reason = strcmp(where, value) ? arena_printf(&c->work, "at %s: %s", where, f->reason)
-                                       : arena_text(&c->work, f->reason, strlen(f->reason));
+    out->cause = strcmp(where, value) ? where : "";
+    out->reason = *out->cause ? arena_printf(&c->work, "at %s: %s", where, f->reason)
+                              : arena_text(&c->work, f->reason, strlen(f->reason));
     return out->reason ? GLINT_OK : check_no_memory(err);
 }
 

@@ -23,6 +23,7 @@ void check_describe(check *c, const backend_group *g, const tape_op *op, const c
                               .step = c->step,
                               .first_row = first_row,
                               .kind = "",
+                              .cause = "",
                               .reason = ""};
 }
 
@@ -42,9 +43,10 @@ static void note_failure(check *c, const glint_comparison *out) {
         snprintf(where, sizeof where, "%zu NaN, %zu infinite, the first", out->nan, out->inf);
     else
         snprintf(where, sizeof where, "%.3g times its bound, worst", out->share);
-    snprintf(c->first_failure, sizeof c->first_failure, "%s (%s%s%s)%s%s: %s at token %d, index %d", out->value,
+    snprintf(c->first_failure, sizeof c->first_failure, "%s (%s%s%s)%s%s%s%s: %s at token %d, index %d", out->value,
              out->op, strcmp(out->op, out->group) ? " in " : "", strcmp(out->op, out->group) ? out->group : "",
-             *out->kind ? ": " : "", out->kind, where, out->first_row + out->row, out->index);
+             *out->kind ? ": " : "", out->kind, *out->cause ? " at " : "", out->cause, where, out->first_row + out->row,
+             out->index);
 }
 
 bool check_fails(const glint_comparison *out) {

@@ -119,6 +119,10 @@ static glint_status diagnose(diff *d, const char *name, const rows *r, int width
         diagnose_alone(r, name, width, &opinion->finding);
     c->kind = opinion->finding.kind;
     c->reason = opinion->finding.reason;
+    const char *at = d->o->model && *c->kind && opinion->finding.value >= 0
+                         ? d->o->model->tape.values[opinion->finding.value].name
+                         : name;
+    if (strcmp(at, name) != 0) c->cause = at;
     if (opinion->carried && d->verdict->failed) {
         c->pass = true;
         c->reason = "as its inputs make it";
@@ -150,6 +154,7 @@ static glint_status compare_value(diff *d, const reference_value *a, const refer
                           .prompt = d->prompt,
                           .ids = d->pair.reference_run->ids + r.first,
                           .kind = "",
+                          .cause = "",
                           .reason = ""};
     sscanf(b->name, "layers.%6d.", &c.layer);
     diff_opinion opinion = {.finding = {.kind = ""}};

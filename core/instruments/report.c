@@ -164,6 +164,7 @@ void glint_report_comparison(glint_report *r, const glint_comparison *c) {
     worst->since = keep(r, c->since);
     worst->device = keep(r, c->device);
     worst->kind = keep(r, c->kind);
+    worst->cause = "";
     worst->reason = keep(r, c->reason);
     worst->ids = NULL;
     worst->tested_rows = worst->reference_rows = NULL;
