@@ -33,18 +33,29 @@ static double half_step(const float *x, const double *off) {
     return most / 127 / 2;
 }
 
-static double q8(const float *w, const double *half_steps, int n) { /* n a multiple of 32 */
-    double sum = 0, squares = 0; /* of the largest errors that single products may have */
+/* Of a block of a weight row: sums of sizes and of squares. */
+typedef struct block_sums {
+    double sizes, powers;
+} block_sums;
+
+static void sum_blocks(const float *w, int n, block_sums *out) { /* n a multiple of 32 */
     for (int first = 0; first < n; first += Q8_BLOCK) {
-        double sizes[LANES] = {0}, powers[LANES] = {0}, half = half_steps[first / Q8_BLOCK];
+        double sizes[LANES] = {0}, powers[LANES] = {0};
         for (int i = first; i < first + Q8_BLOCK; i += LANES)
             for (int k = 0; k < LANES; k++) {
                 double size = fabs((double)w[i + k]);
                 sizes[k] += size;
                 powers[k] += size * size;
             }
-        sum += half * sum_lanes(sizes);
-        squares += half * half * sum_lanes(powers);
+        out[first / Q8_BLOCK] = (block_sums){sum_lanes(sizes), sum_lanes(powers)};
+    }
+}
+
+static double q8(const block_sums *w, const double *half_steps, int blocks) {
+    double sum = 0, squares = 0; /* of the largest errors that single products may have */
+    for (int i = 0; i < blocks; i++) {
+        sum += half_steps[i] * w[i].sizes;
+        squares += half_steps[i] * half_steps[i] * w[i].powers;
     }
     return fmin(sum, 8 * sqrt(squares));
 }
@@ -68,6 +79,7 @@ typedef struct products {
     const bound_op *b;
     int cols;
     double *half_steps; /* by row and block; NULL: activations stay as they are */
+    block_sums *blocks; /* of a weight row */
     float *w;           /* some rows of the weight */
 } products;
 
@@ -80,7 +92,8 @@ static glint_status prepare(products *p, arena *a, glint_error *err) {
     if (!p->w) return bound_no_memory(err);
     if (!p->b->rounds || !bound_is_quantised(o->setup->views[p->b->op->weight[0]].format)) return GLINT_OK;
     p->half_steps = arena_array(a, rows * cols / Q8_BLOCK, sizeof *p->half_steps);
-    if (!p->half_steps) return bound_no_memory(err);
+    p->blocks = arena_array(a, cols / Q8_BLOCK, sizeof *p->blocks);
+    if (!p->half_steps || !p->blocks) return bound_no_memory(err);
     for (size_t i = 0; i < rows * cols; i += Q8_BLOCK)
         p->half_steps[i / Q8_BLOCK] = half_step(p->b->in[0] + i, p->b->off[0] ? p->b->off[0] + i : NULL);
     return GLINT_OK;
@@ -89,10 +102,11 @@ static glint_status prepare(products *p, arena *a, glint_error *err) {
 /* Result `row` of every row of the batch. */
 static void fill_column(const products *p, const float *w, size_t row, double *bound) {
     const bound_op *b = p->b;
+    if (p->half_steps) sum_blocks(w, p->cols, p->blocks);
     for (size_t r = 0; r < bound_rows(b); r++) {
         size_t i = r * bound_width(b) + row, x = r * (size_t)p->cols;
         bound[i] = bound_dot(w, b->in[0] + x, p->cols) + 2 * bound_eps * fabs(b->out[i]) + bound_tiny;
-        if (p->half_steps) bound[i] += q8(w, p->half_steps + x / Q8_BLOCK, p->cols);
+        if (p->half_steps) bound[i] += q8(p->blocks, p->half_steps + x / Q8_BLOCK, p->cols / Q8_BLOCK);
         if (b->off[0]) bound[i] += carried(w, b->off[0] + x, p->cols);
     }
 }
