@@ -6,6 +6,7 @@
 #include "cli/command.h"
 #include "cli/comparison.h"
 #include "cli/setup.h"
+#include "cli/steps.h"
 
 /* What is fed where no text was given: any will do. */
 static const char default_text[] = "The quick brown fox jumps over the lazy dog.";
@@ -39,11 +40,15 @@ static const char *choose_device(const cli_options *o, glint_device_info *first)
 typedef struct output {
     comparison_list list;
     glint_report *page; /* NULL: none is wanted */
+    steps *log;         /* in place of the list; NULL: not wanted */
 } output;
 
 static void on_comparison(const glint_comparison *c, void *user) {
     output *o = user;
-    comparison_add(c, &o->list);
+    if (o->log)
+        steps_add(o->log, c);
+    else
+        comparison_add(c, &o->list);
     if (o->page) glint_report_comparison(o->page, c);
 }
 
@@ -67,8 +72,9 @@ static glint_status finish_page(glint_report *page, const glint_verdict *verdict
 
 /* The verdict is part of the result where there is one, also of a check that failed. */
 static glint_status run(glint_model *model, const glint_check_options *options, const cli_options *o,
-                        glint_error *err) {
-    output out = {.page = NULL};
+                        const cli_ids *prompt, glint_error *err) {
+    steps log = steps_open(model, prompt->text, prompt->bytes);
+    output out = {.log = o->steps && !o->json ? &log : NULL};
     glint_verdict verdict;
     glint_check_options with_output = *options;
     with_output.compared = on_comparison;
@@ -81,8 +87,9 @@ static glint_status run(glint_model *model, const glint_check_options *options, 
     glint_error writing;
     glint_status written = judged ? finish_page(out.page, &verdict, &writing) : GLINT_OK;
     glint_report_close(&out.page);
-    if (!judged || written) {
+    if (!judged || written || out.log) {
         comparison_discard(&out.list);
+        if (judged && !written) puts(verdict.line);
         if (written) *err = writing;
         return written ? written : s;
     }
@@ -110,10 +117,10 @@ glint_status cli_check(const cli_options *o, glint_error *err) {
                                        .n = o->n,
                                        .batch = o->batch,
                                        .free_run = o->free_run,
-                                       .unfused = o->unfused,
+                                       .unfused = o->unfused || o->steps,
                                        .layers = layers,
                                        .n_layers = (int)n_layers};
-        s = run(model, &options, o, err);
+        s = run(model, &options, o, &prompt, err);
     }
     free(layers);
     cli_free_ids(&prompt);

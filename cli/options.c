@@ -132,6 +132,9 @@ const cli_option cli_option_table[] = {
      CLI_FLAG, FIELD(free_run), 0, 0},
     {"unfused", 0, NULL, "watch every value, also where that breaks up what a device runs as one piece", CLI_CHECK,
      CLI_FLAG, FIELD(unfused), 0, 0},
+    {"steps", 0, NULL,
+     "instead of the table a numbered log: text, ids, every op of the layers asked for, the token chosen", CLI_CHECK,
+     CLI_FLAG, FIELD(steps), 0, 0},
 
     {"json", 0, NULL, "print JSON instead of text (run: a line for each event)", ALL, CLI_FLAG, FIELD(json), 0, 0},
     {"quiet", 'q', NULL, "print nothing but the result and errors", ALL, CLI_FLAG, FIELD(quiet), 0, 0},
