@@ -112,7 +112,7 @@ static void expect_alone(const char *page) {
 
 /* ---- A made-up check: every kind of entry, two failures ---- */
 
-enum { LAYERS = 8, POSITIONS = 40, WIDTH = 64, STEPS = 3 };
+enum { LAYERS = 8, POSITIONS = 300, WIDTH = 64, STEPS = 3 };
 
 static glint_comparison made_up(support_random *random, const char *value, const char *op, int layer) {
     float size = support_uniform(random, -4, 0);

@@ -80,7 +80,8 @@ static void grid_names(FILE *out, const chart_grid *g, const grid_place *p, int 
     for (int c = 0; c < g->cols; c += p->steep ? 1 : step) {
         double x = p->left + (c + 0.5) * p->cell_w;
         if (!p->steep)
-            text_at(out, x, p->top - GAP, "tick", "middle", g->col[c]);
+            text_at(out, fmin(x, width - LETTER * (double)strlen(g->col[c]) / 2), p->top - GAP, "tick", "middle",
+                    g->col[c]);
         else {
             fprintf(out, "<text transform=\"translate(%.1f %.1f) rotate(-90)\" class=\"tick steep\">", x + 3.5,
                     p->top - GAP);
@@ -100,10 +101,13 @@ static void cell(FILE *out, const chart_cell *c, bool number, double x, double y
         fputs(" class=\"bad\"/>", out);
     else
         fprintf(out, " class=\"h%d\"/>", c->level - CHART_FIRST);
-    const char *text = number ? c->text : c->level == CHART_BAD && w >= 9 && h >= 9 ? "✕" : "";
-    if (*text)
-        fprintf(out, "<text x=\"%.1f\" y=\"%.1f\" class=\"in%s%s\">%s</text>", x + (w - gap) / 2, y + h / 2 + 3.5,
-                c->level >= CHART_LAST - 2 ? " on" : "", c->level == CHART_BAD ? " cross" : "", text);
+    double right = x + w - gap, bottom = y + h - gap;
+    if (number)
+        fprintf(out, "<text x=\"%.1f\" y=\"%.1f\" class=\"in%s\">%s</text>", (x + right) / 2, y + h / 2 + 3.5,
+                c->level >= CHART_LAST - 2 ? " on" : "", c->text);
+    else if (c->level == CHART_BAD)
+        fprintf(out, "<path class=\"cross\" d=\"M%.1f %.1fL%.1f %.1fM%.1f %.1fL%.1f %.1f\"/>", x, y, right, bottom, x,
+                bottom, right, y);
     fputs("</g>\n", out);
 }
 

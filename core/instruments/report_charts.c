@@ -288,7 +288,7 @@ static int error_level(const glint_comparison *c) {
 
 void report_errors(glint_report *r, FILE *out) {
     static const char *const meaning[] = {"0 (equal)", "to 0.001", "to 0.01", "to 0.1",
-                                          "to 0.3",    "to 0.6",   "to 1",    "✕ failed"};
+                                          "to 0.3",    "to 0.6",   "to 1",    "failed"};
     const glint_comparison *c = r->comparisons.items;
     size_t n = r->comparisons.n;
     place *list = take(r, n, sizeof *list);
