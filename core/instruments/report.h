@@ -64,13 +64,7 @@ const char *report_number(char buffer[32], double x);
 
 extern const char report_page_text[]; /* core/instruments/report.html */
 
-/* Each writes what stands in the place of its mark; `wanted` functions say whether there is anything. */
-typedef struct report_part {
-    const char *name;
-    void (*write)(glint_report *r, FILE *out);
-    bool (*wanted)(const glint_report *r); /* NULL: always */
-} report_part;
-
+/* Each writes what stands in the place of a mark. */
 void report_growth(glint_report *r, FILE *out);
 void report_positions(glint_report *r, FILE *out);
 void report_errors(glint_report *r, FILE *out);

@@ -55,7 +55,14 @@ static bool has_alerts(const glint_report *r) {
     return false;
 }
 
-static const report_part parts[] = {
+/* What stands in the place of a mark; `wanted` says whether there is anything. NULL: always. */
+typedef struct part {
+    const char *name;
+    void (*write)(glint_report *r, FILE *out);
+    bool (*wanted)(const glint_report *r);
+} part;
+
+static const part parts[] = {
     {"title", write_title, NULL},
     {"path", write_path, NULL},
     {"verdict", report_verdict, NULL},
@@ -73,7 +80,7 @@ static const report_part parts[] = {
     {"footer", write_footer, NULL},
 };
 
-static const report_part *find_part(const char *name, size_t n) {
+static const part *find_part(const char *name, size_t n) {
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         if (strlen(parts[i].name) == n && !memcmp(parts[i].name, name, n)) return &parts[i];
     return NULL;
@@ -89,7 +96,7 @@ static const char *write_mark(glint_report *r, FILE *out, const char *name, cons
     const char *behind = close + sizeof close_mark - 1;
     bool conditional = !strncmp(name, if_word, sizeof if_word - 1);
     if (conditional) name += sizeof if_word - 1;
-    const report_part *p = find_part(name, (size_t)(close - name));
+    const part *p = find_part(name, (size_t)(close - name));
     if (!p) return behind; /* {end} of a part that was wanted */
     if (!conditional) {
         p->write(r, out);
