@@ -118,6 +118,7 @@ glint_status cli_check(const cli_options *o, glint_error *err) {
                                        .batch = o->batch,
                                        .free_run = o->free_run,
                                        .unfused = o->unfused || o->steps,
+                                       .bisect = o->bisect,
                                        .layers = layers,
                                        .n_layers = (int)n_layers};
         s = run(model, &options, o, &prompt, err);

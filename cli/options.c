@@ -132,6 +132,8 @@ const cli_option cli_option_table[] = {
      CLI_FLAG, FIELD(free_run), 0, 0},
     {"unfused", 0, NULL, "watch every value, also where that breaks up what a device runs as one piece", CLI_CHECK,
      CLI_FLAG, FIELD(unfused), 0, 0},
+    {"bisect", 0, NULL, "where the logits of a step are wrong, narrow that down to the op that makes them so", CLI_CHECK,
+     CLI_FLAG, FIELD(bisect), 0, 0},
     {"steps", 0, NULL,
      "instead of the table a numbered log: text, ids, every op of the layers asked for, the token chosen", CLI_CHECK,
      CLI_FLAG, FIELD(steps), 0, 0},

@@ -33,7 +33,7 @@ typedef struct cli_options {
     const char *files[2];                    /* diff */
     const char *output, *values, *layers;    /* trace; layers: check too */
     const char *against;                     /* check */
-    bool free_run, unfused, steps;           /* check */
+    bool free_run, unfused, steps, bisect;   /* check */
     const char *html;                        /* trace, check */
     bool json, quiet, verbose, help;
 } cli_options;

@@ -438,6 +438,7 @@ typedef struct glint_check_options { /* zeros are the defaults */
     bool free_run;     /* both sides run on by themselves, judged by the bounds for a whole model; else every group gets
                           the reference's inputs */
     bool unfused;      /* op by op */
+    bool bisect;       /* only where the logits of a step are wrong: narrows that down to the op that makes them so */
     const int *layers; /* only values of these layers, and of none; NULL: all */
     int n_layers;
     void (*compared)(const glint_comparison *value, void *user); /* in the tape's order; NULL: not wanted */

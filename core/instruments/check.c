@@ -73,7 +73,7 @@ static glint_status make_batch(check *c, const int32_t *ids, int n, glint_error 
 
 static glint_status step_oracle(check *c, glint_error *err) {
     glint_status status = check_side_program(&c->oracle, c->batch.n_rows, 0, c->tape->n_ops, &c->reference, err);
-    if (!status && !c->o->free_run) status = check_force_pages(c, err);
+    if (!status && !c->o->free_run) status = check_give_pages(c, err);
     check_program *p = c->reference;
     return status ? status : p->rig.backend->step(p->rig.program, &c->batch, &p->ticket, err);
 }
@@ -83,7 +83,11 @@ static glint_status step(check *c, const int32_t *ids, int n, glint_error *err) 
     bool whole = !c->file || c->o->free_run; /* else in pieces */
     if (!status && whole) status = check_side_program(&c->tested, n, 0, c->tape->n_ops, &c->under_test, err);
     if (!status && !c->file) status = step_oracle(c, err);
-    if (!status) status = (c->o->free_run ? check_free_step : c->file ? check_file_step : check_forced_step)(c, err);
+    if (!status)
+        status = (c->o->free_run ? check_free_step
+                  : c->o->bisect ? check_bisect_step
+                  : c->file      ? check_file_step
+                                 : check_forced_step)(c, err);
     arena_free(&c->work);
     if (!status) kv_advance(&c->kv, 0, n);
     return status;
@@ -107,11 +111,11 @@ static glint_status run_prompt(check *c, const int32_t *ids, int prompt, const i
     glint_status status = kv_cut(&c->kv, 0, 0, err);
     if (!status) status = check_spoil(c, &c->tested, err);
     if (!status && !c->file) status = check_spoil(c, &c->oracle, err);
-    for (int at = 0, count; at < prompt && !status; at += count) {
+    for (int at = 0, count; at < prompt && !status && !c->done; at += count) {
         count = prompt - at < c->tested.batch ? prompt - at : c->tested.batch;
         status = step(c, ids + at, count, err);
     }
-    for (int i = 0; i < n && !status; i++) {
+    for (int i = 0; i < n && !status && !c->done; i++) {
         int32_t id = more ? more[i] : 0;
         c->step++;
         if (!more) status = chosen(c, &id, err);
@@ -236,6 +240,9 @@ static glint_status run(check *c, glint_error *err) {
     int prompt = (int)c->o->n_prompt, length = prompt + c->o->n;
     glint_status status = open_reference(c, err);
     if (!status && c->file) status = measure_file(c, &prompt, &length, err);
+    if (!status && c->file && c->o->bisect)
+        status = base_fail(err, GLINT_USAGE, "%s: a file has not enough values to bisect against; give a device",
+                           c->against);
     if (!status && !prompt) status = base_fail(err, GLINT_USAGE, "a check needs a prompt");
     int batch = min_int(c->o->batch ? c->o->batch : c->file ? FILE_BATCH : BATCH, prompt);
     if (!status) status = make_room(c, length, batch, err);

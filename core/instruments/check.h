@@ -76,7 +76,8 @@ typedef struct check {
     char growth_text[256];
 
     glint_verdict *verdict;
-    char first_failure[400];
+    bool done; /* no more steps are wanted */
+    char first_failure[400], bisected[80];
     int diagnosed;  /* comparisons handed to the diagnosis */
     double nearest; /* share of the passed value that came nearest to its bound, of those made of forced inputs alone */
     char nearest_name[128];
@@ -101,11 +102,11 @@ glint_status check_expect(check *c, tape_value v, float **out, glint_error *err)
 
 /* Fills every page of a side with numbers that would spoil everything, were they looked at. */
 glint_status check_spoil(const check *c, check_side *s, glint_error *err);
-/* Before a step of the oracle: its pages go to the device under test, with poison where the step will write. */
-glint_status check_force_pages(check *c, glint_error *err);
+/* The oracle's pages go to the device under test. */
+glint_status check_give_pages(check *c, glint_error *err);
 /* After a run of a group: numbers that op, a cache write, left: rows x 2 (kv_heads * head_dim), keys before values. */
 glint_status check_read_cache(check *c, const tape_op *op, float **out, glint_error *err);
-/* Poisons those again. */
+/* Poisons those. */
 glint_status check_poison_cache(check *c, const tape_op *op, glint_error *err);
 /* Compares with the oracle's, then puts the oracle's in their place. */
 glint_status check_cache(check *c, const backend_group *g, const tape_op *op, const float *got, bool differs,
@@ -129,6 +130,9 @@ glint_status check_compare_nmse(check *c, const backend_group *g, const tape_op 
 glint_status check_forced_step(check *c, glint_error *err);
 glint_status check_file_step(check *c, glint_error *err);
 glint_status check_free_step(check *c, glint_error *err);
+glint_status check_bisect_step(check *c, glint_error *err);
+/* One group of a forced step. */
+glint_status check_forced_group(check *c, int number, glint_error *err);
 
 /* ---- Reporting ---- */
 

@@ -64,7 +64,7 @@ glint_status check_spoil(const check *c, check_side *s, glint_error *err) {
     return status;
 }
 
-glint_status check_force_pages(check *c, glint_error *err) {
+glint_status check_give_pages(check *c, glint_error *err) {
     const rig *from = &c->oracle.rig, *to = &c->tested.rig;
     glint_status status = GLINT_OK;
     for (int g = 0; g < c->tape->n_groups && !status; g++) {
@@ -72,8 +72,6 @@ glint_status check_force_pages(check *c, glint_error *err) {
         status = page_room(c, g, &numbers, err);
         for (int page = 0; page < rig_pages(&c->tested.setup, g) && !status; page++) {
             status = from->backend->cache_read(from->cache, g, page, numbers, err);
-            for (int i = 0; i < c->tape->n_caches && !status; i++)
-                if (c->tape->caches[i].group == g) poison_rows(c, i, page, numbers);
             if (!status) status = to->backend->cache_write(to->cache, g, page, numbers, err);
         }
     }

@@ -56,21 +56,22 @@ static glint_status read_result(check *c, int i, float **out, size_t *n, glint_e
     return r->backend->read(r->program, c->under_test->ticket, op->out, 0, check_rows(c, op->out), *out, err);
 }
 
+static glint_status poison_caches(check *c, const backend_group *g, glint_error *err) {
+    glint_status status = GLINT_OK;
+    for (int i = g->first_op; i <= g->last_op && !status; i++)
+        if (c->tape->ops[i].kind == TAPE_CACHE_WRITE) status = check_poison_cache(c, &c->tape->ops[i], err);
+    return status;
+}
+
 /* Once with poisoned results. results[i]: of the group's i-th op. */
 static glint_status run_once(check *c, const backend_group *g, int number, float **results, glint_error *err) {
     check_program *p = c->under_test;
     size_t n;
     glint_status status = poison_outputs(c, g, err);
+    if (!status) status = poison_caches(c, g, err);
     if (!status) status = p->rig.backend->run_groups(p->rig.program, &c->batch, number, 1, &p->ticket, err);
     for (int i = g->first_op; i <= g->last_op && !status; i++)
         status = read_result(c, i, &results[i - g->first_op], &n, err);
-    return status;
-}
-
-static glint_status poison_caches(check *c, const backend_group *g, glint_error *err) {
-    glint_status status = GLINT_OK;
-    for (int i = g->first_op; i <= g->last_op && !status; i++)
-        if (c->tape->ops[i].kind == TAPE_CACHE_WRITE) status = check_poison_cache(c, &c->tape->ops[i], err);
     return status;
 }
 
@@ -164,14 +165,13 @@ static bool group_wanted(const check *c, const backend_group *g) {
     return false;
 }
 
-static glint_status run_group(check *c, int number, glint_error *err) {
+glint_status check_forced_group(check *c, int number, glint_error *err) {
     const backend_group *g = &c->under_test->groups[number];
     check_forget(c);
     size_t n = (size_t)(g->last_op - g->first_op + 1);
     float **first = arena_array(&c->work, n, sizeof *first), **second = arena_array(&c->work, n, sizeof *second);
     glint_status status = first && second ? force_inputs(c, g, err) : check_no_memory(err);
     if (!status) status = run_once(c, g, number, first, err);
-    if (!status) status = poison_caches(c, g, err);
     if (!status) status = run_once(c, g, number, second, err);
     if (!status) status = judge_group(c, g, first, second, err);
     return status;
@@ -180,7 +180,7 @@ static glint_status run_group(check *c, int number, glint_error *err) {
 glint_status check_forced_step(check *c, glint_error *err) {
     glint_status status = GLINT_OK;
     for (int i = 0; i < c->under_test->n_groups && !status; i++)
-        if (group_wanted(c, &c->under_test->groups[i])) status = run_group(c, i, err);
+        if (group_wanted(c, &c->under_test->groups[i])) status = check_forced_group(c, i, err);
     arena_free(&c->work);
     return status;
 }

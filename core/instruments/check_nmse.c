@@ -10,7 +10,7 @@ static const check_limits free_limits[] = {[GLINT_FAST] = {2e-2, 1}, [GLINT_EXAC
 static const check_limits exact_stretch = {1e-11, 0.01}, half_cache_stretch = {1e-5, 0.1}, rounding_stretch = {1e-3, 1};
 
 const check_limits *check_limits_of(const check *c) {
-    if (c->o->free_run) return &free_limits[c->o->precision];
+    if (c->o->free_run || c->o->bisect) return &free_limits[c->o->precision];
     if (c->o->precision == GLINT_EXACT) return &exact_stretch;
     for (tape_weight w = 0; w < c->tape->n_weights && rig_rounds(&c->tested.rig); w++)
         if (c->views[w].rows > 1 && bound_is_quantised(c->views[w].format)) return &rounding_stretch;

@@ -37,16 +37,17 @@ void check_show_rows(const check *c, tape_value v, const float *got, const float
 }
 
 static void note_failure(check *c, const glint_comparison *out) {
-    if (c->verdict->failed++) return;
+    if (c->verdict->failed++ && (!c->o->bisect || c->verdict->failed > 2)) return;
     char where[96] = "";
     if (out->nan || out->inf)
         snprintf(where, sizeof where, "%zu NaN, %zu infinite, the first", out->nan, out->inf);
     else
         snprintf(where, sizeof where, "%.3g times its bound, worst", out->share);
+    const char *in = strcmp(out->op, out->group) ? " in " : *out->since ? ", from " : "";
+    const char *piece = strcmp(out->op, out->group) ? out->group : out->since;
     snprintf(c->first_failure, sizeof c->first_failure, "%s (%s%s%s)%s%s%s%s: %s at token %d, index %d", out->value,
-             out->op, strcmp(out->op, out->group) ? " in " : "", strcmp(out->op, out->group) ? out->group : "",
-             *out->kind ? ": " : "", out->kind, *out->cause ? " at " : "", out->cause, where, out->first_row + out->row,
-             out->index);
+             out->op, in, piece, *out->kind ? ": " : "", out->kind, *out->cause ? " at " : "", out->cause, where,
+             out->first_row + out->row, out->index);
 }
 
 bool check_fails(const glint_comparison *out) {
@@ -65,12 +66,18 @@ void check_report(check *c, glint_comparison *out) {
     if (c->o->compared) c->o->compared(out, c->o->user);
 }
 
+static const char *mode(const check *c) {
+    return c->o->free_run ? "free" : *c->bisected ? c->bisected : c->o->bisect ? "whole steps" : "forced";
+}
+
 glint_status check_conclude(check *c, glint_error *err) {
     glint_verdict *v = c->verdict;
     char head[600], tail[500] = "";
     snprintf(head, sizeof head, "%s against %s, %s, %s", c->device, c->against,
-             c->o->precision == GLINT_EXACT ? "exact" : "fast", c->o->free_run ? "free" : "forced");
-    if (v->failed)
+             c->o->precision == GLINT_EXACT ? "exact" : "fast", mode(c));
+    if (*c->bisected && v->failed > 1)
+        snprintf(tail, sizeof tail, "%s", c->first_failure);
+    else if (v->failed)
         snprintf(tail, sizeof tail, "%d of %d values FAILED, the first: %s", v->failed, v->compared, c->first_failure);
     else if (c->nearest > 0)
         snprintf(tail, sizeof tail, "all %d values are right; nearest to its bound: %s at %.2g of it", v->compared,
