@@ -69,12 +69,12 @@ static glint_status spoil_page(const tape_op *op, const backend_batch *b, glint_
     return status ? status : cpu_backend.cache_write(fault.cache, group, id, page, err);
 }
 
-static glint_status faulty_run_groups(backend_program *p, const backend_batch *b, int first, int n,
-                                      backend_ticket *ticket, glint_error *err) {
+static glint_status run_group(backend_program *p, const backend_batch *b, int number, backend_ticket *ticket,
+                              glint_error *err) {
     const backend_group *groups;
     cpu_backend.groups(p, &groups);
-    glint_status status = cpu_backend.run_groups(p, b, first, n, ticket, err);
-    for (int i = groups[first].first_op; i <= groups[first + n - 1].last_op && !status; i++) {
+    glint_status status = cpu_backend.run_groups(p, b, number, 1, ticket, err);
+    for (int i = groups[number].first_op; i <= groups[number].last_op && !status; i++) {
         const tape_op *op = &fault.tape->ops[i];
         tape_value v = op->out >= 0 ? op->out : op->in[0];
         for (int k = 0; k < 2 && !status; k++) {
@@ -86,12 +86,16 @@ static glint_status faulty_run_groups(backend_program *p, const backend_batch *b
     return status;
 }
 
+static glint_status faulty_run_groups(backend_program *p, const backend_batch *b, int first, int n,
+                                      backend_ticket *ticket, glint_error *err) {
+    glint_status status = GLINT_OK;
+    for (int i = first; i < first + n && !status; i++) status = run_group(p, b, i, ticket, err);
+    return status;
+}
+
 static glint_status faulty_step(backend_program *p, const backend_batch *b, backend_ticket *ticket, glint_error *err) {
     const backend_group *groups;
-    glint_status status = GLINT_OK;
-    for (int i = 0, n = cpu_backend.groups(p, &groups); i < n && !status; i++)
-        status = faulty_run_groups(p, b, i, 1, ticket, err);
-    return status;
+    return faulty_run_groups(p, b, 0, cpu_backend.groups(p, &groups), ticket, err);
 }
 
 const backend *const backend_table[] = {
@@ -272,9 +276,12 @@ static outcome check_fault(fault_kind kind, const char *first, const char *secon
     fault.kind = kind;
     fault.value[0] = first;
     fault.value[1] = second;
-    outcome o = check_model(
-        m, (glint_check_options){
-               .device = "faulty", .precision = GLINT_EXACT, .prompt = ids, .n_prompt = 7, .free_run = free_run});
+    outcome o = check_model(m, (glint_check_options){.device = "faulty",
+                                                     .precision = GLINT_EXACT,
+                                                     .prompt = ids,
+                                                     .n_prompt = 7,
+                                                     .free_run = w == FREE,
+                                                     .bisect = w == BISECT});
     glint_model_close(&m);
     return o;
 }
