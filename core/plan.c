@@ -10,14 +10,18 @@ static int pick(int asked, int otherwise) {
     return asked > 0 ? asked : otherwise;
 }
 
-plan_sizes plan_sizes_of(const glint_model *m, const glint_session_options *o) {
-    enum { CONTEXT = 4096, BATCH = 512 };
+glint_status plan_sizes_of(const glint_model *m, const glint_session_options *o, plan_sizes *out, glint_error *err) {
+    enum { CONTEXT = 4096, BATCH = 512, MOST = 1 << 24, MOST_SEQUENCES = 4096 };
+    if (o->context < 0 || o->context > MOST || o->batch < 0 || o->batch > MOST || o->outputs < 0 || o->outputs > MOST ||
+        o->sequences < 0 || o->sequences > MOST_SEQUENCES || o->threads < 0 || o->threads > MOST_SEQUENCES)
+        return base_fail(err, GLINT_USAGE, "context, batch, outputs, sequences or threads out of range");
     plan_sizes s = {.context = pick(o->context, min_int(CONTEXT, m->context)),
                     .sequences = pick(o->sequences, 1),
                     .cache_f32 = o->cache_f32 || o->precision == GLINT_EXACT};
     s.batch = min_int(pick(o->batch, BATCH), s.context);
     s.outputs = min_int(pick(o->outputs, s.sequences), s.batch);
-    return s;
+    *out = s;
+    return GLINT_OK;
 }
 
 /* The scratch of programs for one row, a few and a chunk of the whole model, op by op. */

@@ -19,7 +19,8 @@ typedef struct plan_sizes {
     int context, batch, sequences, outputs;
     bool cache_f32;
 } plan_sizes;
-plan_sizes plan_sizes_of(const glint_model *m, const glint_session_options *o);
+/* GLINT_USAGE: out of range. */
+glint_status plan_sizes_of(const glint_model *m, const glint_session_options *o, plan_sizes *out, glint_error *err);
 
 /* A kind of piece: the layers are all much alike, and so are not the head's weights. */
 typedef struct plan_pace {

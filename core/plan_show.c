@@ -63,8 +63,9 @@ static void add_up(glint_plan *g) {
 }
 
 static glint_status fill(glint_plan *g, const glint_model *model, const glint_session_options *o, glint_error *err) {
-    plan_sizes sizes = plan_sizes_of(model, o);
-    glint_status s = plan_open(&g->p, model, &sizes, err);
+    plan_sizes sizes;
+    glint_status s = plan_sizes_of(model, o, &sizes, err);
+    if (!s) s = plan_open(&g->p, model, &sizes, err);
     if (!s) s = place_session(&g->p, o, &g->placed, err);
     if (!s) s = measure(g, o, err);
     if (s) return s;

@@ -41,6 +41,7 @@ static glint_status remember(glint_session *s, past *p, glint_error *err) {
     return GLINT_OK;
 }
 
+/* s->where without the part that failed. */
 static glint_status place_without(glint_session *s, int failed, glint_error *err) {
     plan p;
     plan_sizes sizes = {s->context, s->batch, s->kv.sequences, s->outputs, s->cache_f32};
@@ -51,6 +52,7 @@ static glint_status place_without(glint_session *s, int failed, glint_error *err
     return status;
 }
 
+/* Feeds what the sequences held before the last step, then repeats that. */
 static glint_status refill(glint_session *s, const past *p, glint_error *err) {
     glint_status status = GLINT_OK;
     for (int q = 0; q < s->kv.sequences && !status; q++) status = kv_cut(&s->kv, q, 0, err);
@@ -95,6 +97,7 @@ glint_status session_recover(glint_session *s, glint_error *err) {
         if (status) cause = now;
     }
     if (status && err) *err = cause;
+    s->lost = status != GLINT_OK;
     arena_free(&p.memory);
     return status;
 }

@@ -35,11 +35,7 @@ static glint_status make_room(glint_session *s, const glint_session_options *o, 
     return base_fail(err, GLINT_INTERNAL, "out of memory for a batch");
 }
 
-static glint_status check_options(const glint_model *m, const glint_session_options *o, glint_error *err) {
-    enum { MOST = 1 << 24, MOST_SEQUENCES = 4096 };
-    if (o->context < 0 || o->context > MOST || o->batch < 0 || o->batch > MOST || o->outputs < 0 || o->outputs > MOST ||
-        o->sequences < 0 || o->sequences > MOST_SEQUENCES || o->threads < 0 || o->threads > MOST_SEQUENCES)
-        return base_fail(err, GLINT_USAGE, "context, batch, outputs, sequences or threads out of range");
+static glint_status check_layers(const glint_model *m, const glint_session_options *o, glint_error *err) {
     for (int i = 0; i < o->n_layers; i++)
         if (o->layers[i] < 0 || o->layers[i] >= m->tape.layers)
             return base_fail(err, GLINT_USAGE, "there is no layer %d: the model has %d", o->layers[i], m->tape.layers);
@@ -104,10 +100,10 @@ glint_status glint_session_open(glint_model *model, const glint_session_options 
                                 glint_error *err) {
     const glint_session_options defaults = {0}, *o = options ? options : &defaults;
     plan p = {0};
-    glint_status status = check_options(model, o, err);
-    if (status) return status;
-    plan_sizes sizes = plan_sizes_of(model, o);
-    status = plan_open(&p, model, &sizes, err);
+    plan_sizes sizes;
+    glint_status status = check_layers(model, o, err);
+    if (!status) status = plan_sizes_of(model, o, &sizes, err);
+    if (!status) status = plan_open(&p, model, &sizes, err);
     if (!status) status = open_planned(model, o, &p, out, err);
     plan_close(&p);
     return status;

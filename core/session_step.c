@@ -23,9 +23,14 @@ static glint_status copy_page(void *user, int group, int from, int to, glint_err
     return status;
 }
 
+static glint_status check_alive(const glint_session *s, glint_error *err) {
+    return s->lost ? base_fail(err, GLINT_DEVICE, "the session has lost its device") : GLINT_OK;
+}
+
 /* Refuses rows that cannot run, before anything has changed. */
 static glint_status check_rows(glint_session *s, const glint_row *rows, int n, glint_error *err) {
     int outputs = 0;
+    if (check_alive(s, err)) return GLINT_DEVICE;
     if (n < 1 || n > s->batch) return base_fail(err, GLINT_USAGE, "%d rows in a batch of at most %d", n, s->batch);
     memset(s->new_rows, 0, (size_t)s->kv.sequences * sizeof *s->new_rows);
     for (int r = 0; r < n; r++) {
@@ -120,7 +125,7 @@ glint_status glint_session_feed(glint_session *s, int sequence, const int32_t *i
         if (ids[i] < 0 || ids[i] >= s->model->tape.vocabulary)
             return base_fail(err, GLINT_BAD_INPUT, "token id %d: the model has ids 0 to %d", ids[i],
                              s->model->tape.vocabulary - 1);
-    glint_status status = GLINT_OK;
+    glint_status status = check_alive(s, err);
     for (size_t done = 0; done < n && !status;) /* again only where a device was replaced on the way */
         status = settle(s, session_run_ids(s, sequence, ids, n, true, &done, err), err);
     return status;

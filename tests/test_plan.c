@@ -20,7 +20,8 @@ static glint_model *open_model(const char *name) {
 
 static void open_plan(plan *p, const glint_model *m) {
     glint_error err;
-    plan_sizes sizes = plan_sizes_of(m, &(glint_session_options){.context = 128, .batch = 16});
+    plan_sizes sizes;
+    SUPPORT_OK(plan_sizes_of(m, &(glint_session_options){.context = 128, .batch = 16}, &sizes, &err), &err);
     SUPPORT_OK(plan_open(p, m, &sizes, &err), &err);
 }
 
@@ -132,7 +133,8 @@ static glint_status place(const glint_model *m, glint_session_options o, char te
     placed at = {.where = {.n = 0}};
     o.context = 128;
     o.batch = 16;
-    plan_sizes sizes = plan_sizes_of(m, &o);
+    plan_sizes sizes;
+    SUPPORT_OK(plan_sizes_of(m, &o, &sizes, err), err);
     SUPPORT_OK(plan_open(&p, m, &sizes, err), err);
     glint_status s = place_session(&p, &o, &at, err);
     placement_text(&m->tape, &at.where, text);

@@ -266,6 +266,26 @@ static void test_faults_elsewhere(void) {
     glint_model_close(&m);
 }
 
+/* Where nothing can take a device's place the failure is told, and nothing runs any more. */
+static void test_nothing_left(void) {
+    static const int32_t ids[] = {1, 403, 407};
+    glint_model *m = open_model("gguf/stories260K-f32.gguf");
+    glint_session *s = NULL;
+    glint_error err;
+    const float *logits;
+    glint_session_options o = {.device = "failing:step2@cpu", .memory = "cpu=1K", .threads = 1};
+    SUPPORT_OK(glint_session_open(m, &o, &s, &err), &err);
+    SUPPORT_OK(glint_session_feed(s, 0, ids, 3, &err), &err);
+    CU_ASSERT_EQUAL(glint_session_step(s, &(glint_row){.token = 5, .output = true}, 1, &err), GLINT_DEVICE);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.message, "lost on purpose"));
+    CU_ASSERT_EQUAL(glint_session_logits(s, 0, &logits, &err), GLINT_USAGE);
+    CU_ASSERT_EQUAL(glint_session_step(s, &(glint_row){.token = 5}, 1, &err), GLINT_DEVICE);
+    CU_ASSERT_EQUAL(glint_session_feed(s, 0, ids, 3, &err), GLINT_DEVICE);
+    glint_session_close(&s);
+    CU_ASSERT_EQUAL(failing_devices_open(), 0);
+    glint_model_close(&m);
+}
+
 /* ---- Several sequences ---- */
 
 enum { SEQUENCES = 3, LONG = 90 /* past the window of 32 */ };
@@ -375,6 +395,7 @@ int main(void) {
                                   {"cuts with gles", test_cuts_gles},
                                   {"a device fails at every 7th step", test_faults},
                                   {"devices fail at other times", test_faults_elsewhere},
+                                  {"nothing is left", test_nothing_left},
                                   {"sequences come back", test_sequences_come_back},
                                   {"rings come round", test_rings_come_round}};
     return support_main("split", cases, sizeof cases / sizeof *cases);

@@ -150,6 +150,7 @@ static glint_status decode_by_host(trace *t, int32_t id, glint_error *err) {
 static glint_status decode_ahead(trace *t, int32_t id, glint_error *err) {
     int n = t->o->n;
     glint_status status = n > 0 ? step(t, &id, 1, err) : GLINT_OK;
+    if (!status && !session_values_last(t->s)) status = base_fail(err, GLINT_DEVICE, "%s", t->s->reason);
     for (int i = 0; i < n && !status; i++) {
         backend_ticket ticket = session_ticket(t->s);
         int32_t next = id;
