@@ -49,7 +49,8 @@ typedef struct diagnose_case {
     const float *const *in_rows; /* their numbers */
     tape_value out;              /* the value that differs; made inside the range */
     const float *tested, *reference;
-    bool tape_suspected; /* the reference comes from outside: words then say what the tape gets wrong */
+    bool tape_suspected; /* the reference comes from outside: words then say what the tape gets wrong, unless the oracle
+                            makes the reference's numbers of it */
 } diagnose_case;
 
 /* By values, then by hypotheses. Fails only for want of memory or when the oracle fails. */

@@ -131,8 +131,16 @@ static diagnose_tensors tensors_of(const diagnose_case *c) {
     return (diagnose_tensors){c->tested, c->reference, rows, v->width, head_dim, c->tape, v->name};
 }
 
+/* The oracle makes the reference's numbers of the tape as it is: then it is the device that does something else. */
+static bool is_tape_right(const suspect *s) {
+    size_t n = (size_t)s->rows * (size_t)s->width;
+    const float *own = s->value[s->c->out];
+    return s->c->tape_suspected && classify_left(own, s->reference, 1, n) < 1e-2 * classify_left(own, s->tested, 1, n);
+}
+
 glint_status diagnose_range(const diagnose_case *c, diagnose_finding *out, glint_error *err) {
     suspect s;
+    diagnose_case own = *c;
     diagnose_tensors t = tensors_of(c);
     classify_ranking r;
     bool differs = classify_begin(&r, &t);
@@ -141,12 +149,18 @@ glint_status diagnose_range(const diagnose_case *c, diagnose_finding *out, glint
         out->value = c->out;
         return GLINT_OK;
     }
-    glint_status status = suspect_open(&s, c, err);
+    glint_status status = suspect_open(&s, &own, err);
+    if (!status && is_tape_right(&s)) {
+        suspect_close(&s);
+        own.tape_suspected = false;
+        status = suspect_open(&s, &own, err);
+    }
     if (!status) status = try_all(&(search){&s, &r, err});
     suspect_close(&s);
     if (status) return status;
     classify_all(&r, &t);
-    classify_finding(&r, c->tape_suspected ? "the reference is right with: " : "", out);
+    const char *what = own.tape_suspected ? "the reference is right with: " : "";
+    classify_finding(&r, c->tape_suspected && !own.tape_suspected ? "the device: " : what, out);
     if (out->value < 0) out->value = c->out;
     return GLINT_OK;
 }
