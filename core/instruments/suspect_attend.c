@@ -85,7 +85,8 @@ bool suspect_rope_stretched(suspect_trial *t, int i, int variant) {
     double base = base_of(rope_of(t, i));
     double *freq = waves(t, i, base, variant < LINEAR ? 2 << variant : 1);
     if (!freq) return false;
-    int step = variant - LINEAR, factor = step < LENGTHS ? 8 : 32, original = 32 << step % LENGTHS;
+    int step = variant < LINEAR ? 0 : variant - LINEAR;
+    int factor = step < LENGTHS ? 8 : 32, original = 32 << step % LENGTHS;
     for (int k = 0; k < rope_of(t, i)->dims / 2 && variant >= LINEAR; k++)
         freq[k] = stretched(freq[k], factor, original);
     if (!turn(t, i, freq)) return false;
