@@ -5,6 +5,7 @@
 
 #include "cli/command.h"
 #include "cli/comparison.h"
+#include "cli/paths.h"
 #include "cli/setup.h"
 #include "cli/steps.h"
 
@@ -121,7 +122,7 @@ glint_status cli_check(const cli_options *o, glint_error *err) {
                                        .bisect = o->bisect,
                                        .layers = layers,
                                        .n_layers = (int)n_layers};
-        s = run(model, &options, o, &prompt, err);
+        s = o->paths ? cli_check_paths(o, model, &options, err) : run(model, &options, o, &prompt, err);
     }
     free(layers);
     cli_free_ids(&prompt);

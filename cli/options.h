@@ -34,6 +34,7 @@ typedef struct cli_options {
     const char *output, *values, *layers;    /* trace; layers: check too */
     const char *against;                     /* check */
     bool free_run, unfused, steps, bisect;   /* check */
+    bool paths;                              /* check */
     const char *html;                        /* trace, check */
     bool json, quiet, verbose, help;
 } cli_options;

@@ -449,6 +449,25 @@ typedef struct glint_check_options { /* zeros are the defaults */
 glint_status glint_check(glint_model *model, const glint_check_options *options, glint_verdict *verdict,
                          glint_error *err);
 
+/* The logits of some tokens on one way through the engine, beside those of the plainest: the prompt in one piece, in a
+ * session of its own. */
+typedef struct glint_path {
+    const char *name;   /* "a token at a time" */
+    bool bits_promised; /* else only bounds for a whole model (docs/numerics.md) */
+    bool same_bits;
+    double nmse;      /* the largest of any row's */
+    int position;     /* of that row */
+    int other_tokens; /* rows whose likeliest token is another, though there was a margin */
+    bool pass;
+} glint_path;
+
+/* Sessions on options->device feed the prompt (2 to 512 tokens) and n greedy steps in other ways: piece by piece, among
+ * other sequences, forked, with every value watched, with other kernels, and so on. GLINT_MISMATCH when one differs by
+ * more than it may; then the verdict is filled too. `path` NULL: not wanted. */
+glint_status glint_check_paths(glint_model *model, const glint_check_options *options,
+                               void (*path)(const glint_path *path, void *user), void *user, glint_verdict *verdict,
+                               glint_error *err);
+
 typedef struct glint_diff_options {
     const char *tested, *reference; /* traces or Hugging Face references, of the same prompts */
     const glint_model *model;       /* not NULL: causes are tried on its weights (docs/diagnose.md) */

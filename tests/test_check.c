@@ -107,7 +107,7 @@ const backend *const backend_table[] = {
 const backend *backend_of_device(const char *name) {
     for (const backend *const *b = backend_table; *b; b++)
         if (!strcmp(name, (*b)->name)) return *b;
-    return strncmp(name, "gles:", 5) ? NULL : backend_table[0];
+    return !strncmp(name, "gles:", 5) ? backend_table[0] : !strncmp(name, "cpu:", 4) ? &cpu_backend : NULL;
 }
 
 /* ---- Checking ---- */
@@ -373,6 +373,46 @@ static void test_changed_weight(void) {
     free(bytes);
 }
 
+/* ---- Other ways through the engine ---- */
+
+static void count_path(const glint_path *path, void *user) {
+    int *counts = user;
+    counts[0]++;
+    counts[1] += path->same_bits;
+    counts[2] += !path->pass;
+}
+
+/* counts: ways, those with the same bits, failures. */
+static glint_status go_all_ways(const char *device, glint_precision precision, int counts[3], glint_verdict *v) {
+    char path[1024];
+    int32_t ids[MOST_PROMPT];
+    glint_error err;
+    glint_model *m = open_model(support_data(path, "gemma3-shakespeare-Q4_K_M.gguf"));
+    draw_prompt(m, ids);
+    memset(counts, 0, 3 * sizeof *counts);
+    glint_status status = glint_check_paths(
+        m, &(glint_check_options){.device = device, .precision = precision, .prompt = ids, .n_prompt = 40, .n = 2},
+        count_path, counts, v, &err);
+    glint_model_close(&m);
+    CU_ASSERT_EQUAL(counts[0], v->compared);
+    CU_ASSERT_EQUAL(counts[2], v->failed);
+    return status;
+}
+
+static void test_paths(void) {
+    int counts[3];
+    glint_verdict v;
+    CU_ASSERT_EQUAL(go_all_ways("cpu", GLINT_EXACT, counts, &v), GLINT_OK);
+    CU_ASSERT(counts[0] >= 10 && counts[1] >= 9); /* all but kernels of other levels */
+    CU_ASSERT_EQUAL(go_all_ways("cpu", GLINT_FAST, counts, &v), GLINT_OK);
+    CU_ASSERT(counts[0] >= 10);
+    fault.kind = BY_CHANCE;
+    fault.value[0] = "logits";
+    fault.value[1] = NULL;
+    CU_ASSERT_EQUAL(go_all_ways("faulty", GLINT_EXACT, counts, &v), GLINT_MISMATCH);
+    CU_ASSERT_PTR_NOT_NULL(strstr(v.line, "the same once more"));
+}
+
 /* ---- What is refused ---- */
 
 static void expect_refused(glint_model *m, glint_check_options options, glint_status status, const char *words) {
@@ -428,6 +468,7 @@ int main(void) {
                                   {"numbers by chance", test_by_chance},
                                   {"a stray write to the cache", test_stray},
                                   {"a changed weight", test_changed_weight},
+                                  {"other ways through the engine", test_paths},
                                   {"refuses", test_refused}};
     return support_main("check", cases, sizeof cases / sizeof *cases);
 }
