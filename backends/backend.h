@@ -1,5 +1,5 @@
 /* The backend contract: all that the engine may ask of a device. A device runs ranges of a tape; it knows ops, never
- * architectures, files or tokens. One row a backend in backends.c; every entry is required.
+ * architectures, files or tokens. One row a backend in backends.c; every entry is required that no line calls NULL.
  *
  * Checks     The caller keeps the rules written here (indices in range, calls in order); backends do not check again.
  * Errors     A status and the driver's own words; GLINT_DEVICE when the device or its memory fails. After an error in
@@ -22,6 +22,8 @@ typedef struct backend_options {
     int threads;               /* 0: the cores there are */
     glint_precision precision; /* of all programs on this device */
 } backend_options;
+
+typedef enum backend_verdict { BACKEND_UNTESTED, BACKEND_SOUND, BACKEND_WRONG } backend_verdict;
 
 /* A weight as it lies in the file. The mapping outlives the weight: a device may read it in place, or copy. */
 typedef struct backend_view {
@@ -50,8 +52,9 @@ typedef struct backend_compile_request {
     int max_rows, max_outputs;      /* of one batch */
     int max_sequences;              /* sequence numbers of a batch are below it */
     int max_slots[TAPE_MAX_GROUPS]; /* longest page table row, by group */
-    const tape_value *observed;     /* values that read and write may name; logits and argmax only if named */
+    const tape_value *observed;     /* values that read and write may name; logits, argmax and top only if named */
     int n_observed;
+    int n_snapshots; /* the first so many of `observed` can be read for BACKEND_IN_FLIGHT steps; see `snapshots` */
 } backend_compile_request;
 
 /* Where positions live: page ids, a row of `slots` for each sequence. Position p is in slot (p / TAPE_PAGE) % slots, at
@@ -88,12 +91,29 @@ typedef struct backend {
     const char *name;  /* "cpu": the first part of a device's name */
     bool asynchronous; /* step returns before the work is done, so that submitting the next one ahead pays */
 
+    bool snapshots; /* takes n_snapshots: copies of the values are made when they have been computed, in the order of
+                       the commands, so that they are right however far ahead the next steps are */
+
     /* Devices of this backend: at most `capacity` entries are written, *count is how many there are. */
     glint_status (*enumerate)(glint_device_info *out, int capacity, int *count, glint_error *err);
-    /* GLINT_USAGE: enumerate gives no device of that name. */
+    /* GLINT_USAGE: there can be no device of that name; GLINT_DEVICE: there is none here, or it cannot be opened. */
     glint_status (*open)(const char *name, const backend_options *options, backend_device **out, glint_error *err);
     void (*close)(backend_device *d);
+    /* Does it multiply quantised weights by activations in 8 bits, as GLINT_FAST allows? NULL: never. */
+    bool (*rounds)(const backend_device *d);
+    /* What the driver says of the device, and what is measured now, in less than a second. NULL: nothing. */
+    glint_status (*facts)(backend_device *d, glint_device_report *report, void *user, glint_error *err);
+    /* What the self-test found when this device was tested last, in the precision that it is open for, with this driver
+     * and this build; `words` says what failed. keep_verdict remembers it for later runs, where that can be done. Both
+     * NULL: devices of this backend are no driver's, and need no test at their first use. */
+    backend_verdict (*verdict)(backend_device *d, glint_error *words);
+    void (*keep_verdict)(backend_device *d, backend_verdict v, const char *words);
+    /* One line that people should know after weights were adopted and programs compiled, such as a cache folder that
+     * cannot be written; NULL: nothing has come up. The entry NULL: nothing ever does. */
+    const char *(*notice)(const backend_device *d);
 
+    /* Bytes of a weight in the device's own layout. NULL: as many as in the file. */
+    size_t (*weight_bytes)(const backend_view *view);
     /* Takes a weight into the device's own layout. */
     glint_status (*adopt)(backend_device *d, const backend_view *view, backend_weight **out, glint_error *err);
     void (*release)(backend_device *d, backend_weight *w);
@@ -114,14 +134,15 @@ typedef struct backend {
     void (*program_close)(backend_program *p);
     int (*groups)(const backend_program *p, const backend_group **out); /* returns how many */
 
-    /* Submits a batch through the whole range; allocates nothing. At most BACKEND_IN_FLIGHT tickets are open. */
+    /* Submits a batch through the whole range; allocates nothing. At most BACKEND_IN_FLIGHT tickets are open. A top_k
+     * whose result is not observed costs nothing. */
     glint_status (*step)(backend_program *p, const backend_batch *b, backend_ticket *ticket, glint_error *err);
     /* The same for groups [first, first + n) only, on the values that are there (written, or left by earlier groups).
      */
     glint_status (*run_groups)(backend_program *p, const backend_batch *b, int first, int n, backend_ticket *ticket,
                                glint_error *err);
     /* Rows [first_row, first_row + n) of an observed value, after the step has finished and the device is known to be
-     * sound. A value can be read until the program's next step; argmax for BACKEND_IN_FLIGHT steps. */
+     * sound. A value can be read until the program's next step; argmax and snapshots for BACKEND_IN_FLIGHT steps. */
     glint_status (*read)(backend_program *p, backend_ticket ticket, tape_value v, int first_row, int n, float *out,
                          glint_error *err);
     /* Sets rows of an observed value, or of an input of the range, before the next step or run_groups. */

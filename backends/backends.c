@@ -3,13 +3,19 @@
 
 #include <string.h>
 
-extern const backend gles_backend, cpu_backend, ref_backend, null_backend;
+extern const backend gles_backend, cpu_backend, ref_backend, null_backend, zoo_backend, failing_backend;
 
 const backend *const backend_table[] = {
 #if GLINT_GLES
     &gles_backend,
 #endif
-    &cpu_backend, &ref_backend, &null_backend, NULL};
+#if GLINT_ZOO
+    &zoo_backend,
+#endif
+#if GLINT_TESTS
+    &failing_backend,
+#endif
+    &cpu_backend,  &ref_backend, &null_backend, NULL};
 
 const backend *backend_of_device(const char *name) {
     const backend *family = NULL;

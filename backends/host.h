@@ -47,10 +47,11 @@ typedef struct host_program {
     bool *written;                   /* by tape value: what host_write may set: observed, or an input of the range */
     backend_group *groups;
     int n_groups;
-    backend_ticket steps;             /* tickets given so far */
-    float *chosen[BACKEND_IN_FLIGHT]; /* what argmax chose, by ticket % BACKEND_IN_FLIGHT: ids */
-    const float *previous;            /* the newest of them */
-    arena memory;                     /* of the program: backends may add to it while compiling */
+    backend_ticket steps; /* tickets given so far */
+    size_t *snapshot;     /* by tape value: where its rows begin among those that outlast a step; SIZE_MAX: nowhere */
+    float *lasting[BACKEND_IN_FLIGHT]; /* those rows, by ticket % BACKEND_IN_FLIGHT: argmax's ids, and snapshots */
+    const float *previous;             /* the ids that argmax chose last */
+    arena memory;                      /* of the program: backends may add to it while compiling */
 } host_program;
 
 /* Lays out the values of r's range, each place a multiple of `align` bytes, all filled with NaN. group_of[i] is the
@@ -63,9 +64,13 @@ void host_program_close(host_program *p);
 static inline int host_rows(const host_program *p, const backend_batch *b, tape_value v) {
     return p->tape->values[v].outputs ? b->n_outputs : b->n_rows;
 }
+/* Does a step compute this op? top_k only where its result is observed. */
+static inline bool host_computes(const host_program *p, const tape_op *op) {
+    return op->kind != TAPE_TOP_K || p->kept[op->out];
+}
 /* The id of row `row`, through BACKEND_PREVIOUS where asked. */
 int host_token(const host_program *p, const backend_batch *b, int row);
-/* Ends a run of groups [first, first + n): keeps the ids if argmax was among them, and gives the ticket. */
+/* Ends a run of groups [first, first + n): copies what was computed and outlasts the step, and gives the ticket. */
 backend_ticket host_finish(host_program *p, const backend_batch *b, int first, int n);
 
 /* The contract's read and write. GLINT_USAGE for a value that was not asked for at compile time. */

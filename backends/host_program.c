@@ -1,4 +1,4 @@
-/* The values of a program in host memory, its groups, and the ids that argmax chose. */
+/* The values of a program in host memory, its groups, and what outlasts a step: argmax's ids, and snapshots. */
 #include "backends/host.h"
 
 #include <string.h>
@@ -47,7 +47,7 @@ static int group_outputs(const host_program *p, int first, int last, tape_value 
         bool inside = false, behind = false;
         for (int j = i + 1; v >= 0 && j < t->n_ops; j++)
             if (t->ops[j].in[0] == v || t->ops[j].in[1] == v) *(j <= last ? &inside : &behind) = true;
-        if (v >= 0 && (behind || p->kept[v] || !inside)) out[n++] = v;
+        if (v >= 0 && host_computes(p, &t->ops[i]) && (behind || p->kept[v] || !inside)) out[n++] = v;
     }
     return n;
 }
@@ -71,6 +71,25 @@ static glint_status list_groups(host_program *p, const int *group_of, glint_erro
     return GLINT_OK;
 }
 
+static glint_status place_snapshots(host_program *p, const backend_compile_request *r, glint_error *err) {
+    const tape *t = r->tape;
+    size_t n = 0;
+    p->snapshot = arena_array(&p->memory, (size_t)t->n_values, sizeof *p->snapshot);
+    if (!p->snapshot) return no_memory(err);
+    for (int v = 0; v < t->n_values; v++) {
+        bool wanted = v == t->argmax;
+        for (int i = 0; i < r->n_snapshots; i++) wanted |= r->observed[i] == v;
+        p->snapshot[v] = wanted ? n : SIZE_MAX;
+        if (wanted) n += (size_t)r->max_rows * (size_t)t->values[v].width;
+    }
+    for (int i = 0; i < BACKEND_IN_FLIGHT; i++) {
+        p->lasting[i] = arena_array(&p->memory, n, sizeof(float));
+        if (!p->lasting[i]) return no_memory(err);
+    }
+    if (t->argmax >= 0) p->previous = p->lasting[0] + p->snapshot[t->argmax];
+    return GLINT_OK;
+}
+
 glint_status host_program_open(host_program *p, const backend_compile_request *r, const int *group_of, size_t align,
                                glint_error *err) {
     *p = (host_program){.tape = r->tape, .request = *r};
@@ -79,11 +98,7 @@ glint_status host_program_open(host_program *p, const backend_compile_request *r
     glint_status status = mark_values(p, r, err);
     if (!status) status = place_values(p, group_of, align, err);
     if (!status) status = list_groups(p, group_of, err);
-    for (int i = 0; i < BACKEND_IN_FLIGHT && !status; i++) {
-        p->chosen[i] = arena_array(&p->memory, (size_t)r->max_rows, sizeof(float));
-        if (!p->chosen[i]) status = no_memory(err);
-    }
-    p->previous = p->chosen[0];
+    if (!status) status = place_snapshots(p, r, err);
     return status;
 }
 
@@ -97,12 +112,13 @@ int host_token(const host_program *p, const backend_batch *b, int row) {
 }
 
 backend_ticket host_finish(host_program *p, const backend_batch *b, int first, int n) {
-    tape_value v = p->tape->argmax;
-    int op = v < 0 ? -1 : p->tape->values[v].op;
-    float *kept = p->chosen[p->steps % BACKEND_IN_FLIGHT];
-    if (n > 0 && op >= p->groups[first].first_op && op <= p->groups[first + n - 1].last_op) {
-        memcpy(kept, p->value[v], (size_t)host_rows(p, b, v) * sizeof(float));
-        p->previous = kept;
+    const tape *t = p->tape;
+    for (int i = n > 0 ? p->groups[first].first_op : 0; n > 0 && i <= p->groups[first + n - 1].last_op; i++) {
+        tape_value v = t->ops[i].out;
+        if (v < 0 || p->snapshot[v] == SIZE_MAX) continue;
+        float *to = p->lasting[p->steps % BACKEND_IN_FLIGHT] + p->snapshot[v];
+        memcpy(to, p->value[v], (size_t)host_rows(p, b, v) * (size_t)t->values[v].width * sizeof(float));
+        if (v == t->argmax) p->previous = to;
     }
     return p->steps++;
 }
@@ -112,7 +128,8 @@ glint_status host_read(const host_program *p, backend_ticket ticket, tape_value 
     const tape_value_info *info = &p->tape->values[v];
     if (!p->kept[v] || !p->value[v]) return base_fail(err, GLINT_USAGE, "%s: not an observed value", info->name);
     size_t width = (size_t)info->width;
-    const float *from = v == p->tape->argmax ? p->chosen[ticket % BACKEND_IN_FLIGHT] : p->value[v];
+    bool lasts = p->snapshot[v] != SIZE_MAX && ticket < p->steps;
+    const float *from = lasts ? p->lasting[ticket % BACKEND_IN_FLIGHT] + p->snapshot[v] : p->value[v];
     memcpy(out, from + (size_t)first_row * width, (size_t)n * width * sizeof(float));
     return GLINT_OK;
 }

@@ -73,10 +73,12 @@ glint_status cli_bench(const cli_options *o, glint_error *err) {
     glint_session *session = NULL;
     measured m = {.n = 0};
     glint_session_options options = cli_session_options(o);
-    if (o->null && o->device) return cli_fail(err, GLINT_USAGE, "only one of --null and --device can be given");
+    if (o->null && (o->device || o->split))
+        return cli_fail(err, GLINT_USAGE, "only one of --null, --device and --split can be given");
     if (o->bench_prompt == 0 && o->bench_decode == 0) return cli_fail(err, GLINT_USAGE, "nothing to measure");
     if (o->null) options.device = "null";
     if (!o->context) options.context = o->bench_prompt + o->bench_decode;
+    if (o->plan) return cli_print_plan(o, &options, err);
     glint_status s = cli_open_model(o, &model, err);
     if (!s) s = cli_open_session(o, model, &options, &session, err);
     if (!s) s = measure(o, session, &m, err);

@@ -14,6 +14,8 @@ enum { /* the bits that the option table's `commands` are made of */
        CLI_BENCH = 16,
        CLI_PERPLEXITY = 32,
        CLI_TRACE = 64,
+       CLI_CHECK = 128,
+       CLI_DIFF = 256,
 };
 
 typedef struct cli_command {
@@ -36,6 +38,8 @@ glint_status cli_devices(const cli_options *o, glint_error *err);
 glint_status cli_bench(const cli_options *o, glint_error *err);
 glint_status cli_perplexity(const cli_options *o, glint_error *err);
 glint_status cli_trace(const cli_options *o, glint_error *err);
+glint_status cli_check(const cli_options *o, glint_error *err);
+glint_status cli_diff(const cli_options *o, glint_error *err);
 
 /* NULL: no subcommand of that name. */
 const cli_command *cli_find_command(const char *name);

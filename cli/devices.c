@@ -1,5 +1,5 @@
 /* glint devices: what can run here, and --self-test. */
-#include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 #include "cli/command.h"
@@ -20,9 +20,9 @@ static const char *memory_text(char buffer[32], uint64_t bytes) {
     return bytes ? print_bytes(buffer, (double)bytes) : "unknown";
 }
 
-static glint_status print_devices(const glint_device_info *devices, int n, double bandwidth, glint_error *err) {
+static glint_status print_table_of(const glint_device_info *devices, int n, glint_error *err) {
     print_table t;
-    char total[32], available[32], rate[32];
+    char total[32], available[32];
     print_table_open(&t, "lrrl", (const char *[]){"device", "memory", "free", "description"});
     for (int i = 0; i < n; i++) {
         print_table_cell(&t, "%s", devices[i].name);
@@ -30,18 +30,80 @@ static glint_status print_devices(const glint_device_info *devices, int n, doubl
         print_table_cell(&t, "%s", memory_text(available, devices[i].free_bytes));
         print_table_cell(&t, "%s", devices[i].description);
     }
-    glint_status s = print_table_end(&t, err);
-    if (!s) printf("\nread bandwidth of the host's memory: %s/s\n", print_bytes(rate, bandwidth));
-    return s;
+    return print_table_end(&t, err);
+}
+
+/* ---- What drivers say, and what was measured ---- */
+
+/* Facts of one device: lines under its name, which comes with the first; or members of an object. */
+typedef struct fact_list {
+    const char *device;
+    bool any;
+    json_t *object; /* NULL: lines */
+} fact_list;
+
+static void print_fact(const glint_device_fact *f) {
+    char size[32];
+    printf("  %-28s", f->name);
+    if (f->text)
+        printf("%s\n", f->text);
+    else if (strncmp(f->unit, "bytes", strlen("bytes")) == 0)
+        printf("%s%s\n", print_bytes(size, f->number), f->unit + strlen("bytes"));
+    else if (strcmp(f->unit, "s") == 0)
+        printf("%.3g us\n", 1e6 * f->number);
+    else
+        printf("%.0f%s\n", f->number, f->unit);
+}
+
+/* "read bandwidth" is read_bandwidth in JSON. */
+static void add_fact(json_t *object, const glint_device_fact *f) {
+    char key[64];
+    snprintf(key, sizeof key, "%s", f->name);
+    for (char *p = key; (p = strpbrk(p, " -"));) *p = '_';
+    bool whole = !f->text && f->number == floor(f->number);
+    json_t *value = f->text ? print_json_name(f->text)
+                    : whole ? json_integer((json_int_t)f->number)
+                            : print_json_number(f->number);
+    json_object_set_new(object, key, value);
+}
+
+static void on_fact(const glint_device_fact *f, void *user) {
+    fact_list *list = user;
+    if (list->object) {
+        add_fact(list->object, f);
+        return;
+    }
+    if (!list->any) printf("\n%s\n", list->device);
+    list->any = true;
+    print_fact(f);
+}
+
+/* A device that fails says so in the place of its facts: the others are still wanted. */
+static void tell_facts(const char *device, json_t *object) {
+    glint_error why = {""};
+    fact_list list = {.device = device, .object = object};
+    if (glint_device_facts(device, on_fact, &list, &why))
+        on_fact(&(glint_device_fact){.name = "failure", .text = why.message}, &list);
+}
+
+static glint_status print_devices(const glint_device_info *devices, int n, double bandwidth, glint_error *err) {
+    char rate[32];
+    glint_status s = print_table_of(devices, n, err);
+    if (s) return s;
+    for (int i = 0; i < n; i++) tell_facts(devices[i].name, NULL);
+    printf("\nread bandwidth of the host's memory: %s/s\n", print_bytes(rate, bandwidth));
+    return GLINT_OK;
 }
 
 static glint_status print_devices_json(const glint_device_info *devices, int n, double bandwidth, glint_error *err) {
     json_t *list = json_array();
     for (int i = 0; i < n; i++) {
         const glint_device_info *d = &devices[i];
-        json_array_append_new(list, json_pack("{s:s, s:s, s:I, s:I, s:b}", "name", d->name, "description",
+        json_t *facts = json_object();
+        tell_facts(d->name, facts);
+        json_array_append_new(list, json_pack("{s:s, s:s, s:I, s:I, s:b, s:o}", "name", d->name, "description",
                                               d->description, "memory_bytes", (json_int_t)d->memory_bytes, "free_bytes",
-                                              (json_int_t)d->free_bytes, "software", d->software));
+                                              (json_int_t)d->free_bytes, "software", d->software, "facts", facts));
     }
     json_t *document = json_pack("{s:o, s:f}", "devices", list, "host_read_bandwidth", bandwidth);
     return print_json(document, false, err);

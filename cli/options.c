@@ -11,10 +11,11 @@
 #include "cli/print.h"
 
 enum {
-    SESSIONS = CLI_RUN | CLI_BENCH | CLI_PERPLEXITY | CLI_TRACE, /* subcommands that compute */
-    MODELS = SESSIONS | CLI_TOKENIZE | CLI_INSPECT,
-    TEXTS = CLI_RUN | CLI_TOKENIZE | CLI_PERPLEXITY | CLI_TRACE,
-    ALL = MODELS | CLI_DEVICES,
+    SESSIONS = CLI_RUN | CLI_BENCH | CLI_PERPLEXITY | CLI_TRACE, /* subcommands that open a session */
+    RUNNING = SESSIONS | CLI_CHECK,                              /* subcommands that compute */
+    MODELS = RUNNING | CLI_TOKENIZE | CLI_INSPECT,
+    TEXTS = CLI_RUN | CLI_TOKENIZE | CLI_PERPLEXITY | CLI_TRACE | CLI_CHECK,
+    ALL = MODELS | CLI_DEVICES | CLI_DIFF,
 };
 
 #define FIELD(name) offsetof(cli_options, name)
@@ -24,18 +25,32 @@ const cli_option cli_option_table[] = {
     {"model", 'm', "PATH",
      "GGUF file, first file of a split GGUF, or Hugging Face directory (default: the small model installed with Glint)",
      MODELS, CLI_TEXT, FIELD(model), 0, 0},
-    {"device", 'd', "DEVICE", "auto, or a name that 'glint devices' lists (default: auto)", SESSIONS | CLI_DEVICES,
+    {"model", 'm', "PATH", "the model of the values, to find out what made them differ (default: values alone)",
+     CLI_DIFF, CLI_TEXT, FIELD(model), 0, 0},
+    {"device", 'd', "DEVICE", "auto, or a name that 'glint devices' lists (default: auto)", RUNNING | CLI_DEVICES,
      CLI_TEXT, FIELD(device), 0, 0},
+    {"split", 0, "LIST",
+     "layers by device, as 'gles:0=0-12,cpu=13-25'; also the items embed and head, which else go with the layer beside "
+     "them",
+     SESSIONS, CLI_TEXT, FIELD(split), 0, 0},
+    {"gpu-layers", 0, "N",
+     "also -ngl N: the last N layers on the GPU, the rest on the CPU; more than there are: everything (default: all "
+     "that fit)",
+     SESSIONS, CLI_INT, FIELD(gpu_layers), 0, 1 << 20},
+    {"memory", 0, "LIST", "how much of devices may be used, as 'gles:0=8G,cpu=16G' (default: what is free)", SESSIONS,
+     CLI_TEXT, FIELD(memory), 0, 0},
+    {"plan", 0, NULL, "print which layers would run where, their bytes and the time predicted, and do nothing else",
+     CLI_RUN | CLI_BENCH, CLI_FLAG, FIELD(plan), 0, 0},
     {"precision", 0, "fast|exact",
      "fast: 8-bit activations, half-precision cache; exact: float32, the same bits however the prompt is fed (default: "
      "fast)",
-     SESSIONS, CLI_CHOICE, FIELD(precision), 0, 0},
-    {"threads", 't', "N", "threads of the CPU (default: the cores there are)", SESSIONS | CLI_DEVICES, CLI_INT,
+     RUNNING, CLI_CHOICE, FIELD(precision), 0, 0},
+    {"threads", 't', "N", "threads of the CPU (default: the cores there are)", RUNNING | CLI_DEVICES, CLI_INT,
      FIELD(threads), 0, 4096},
     {"context", 'c', "N", "tokens of context (default: 4096, or the model's own length where shorter)",
      CLI_RUN | CLI_BENCH | CLI_TRACE, CLI_INT, FIELD(context), 0, 1 << 30},
     {"context", 'c', "N", "tokens of a window (default: 256)", CLI_PERPLEXITY, CLI_INT, FIELD(context), 2, 1 << 30},
-    {"batch", 'b', "N", "tokens of the prompt that are computed together (default: 512)", SESSIONS, CLI_INT,
+    {"batch", 'b', "N", "tokens of the prompt that are computed together (default: 512)", RUNNING, CLI_INT,
      FIELD(batch), 0, 1 << 20},
     {"cache-type", 0, "f16|f32", "format of cached keys and values (default: f16; always f32 with --precision exact)",
      SESSIONS, CLI_CHOICE, FIELD(cache_type), 0, 0},
@@ -44,11 +59,12 @@ const cli_option cli_option_table[] = {
     {"file", 'f', "FILE", "read the text from FILE, '-' for standard input", TEXTS, CLI_TEXT, FIELD(file), 0, 0},
     {"escape", 'e', NULL, "read \\n, \\t, \\r, \\\" and \\\\ in -p as the characters they stand for", TEXTS, CLI_FLAG,
      FIELD(escape), 0, 0},
-    {"ids", 0, "LIST", "exactly these token ids instead of a text, separated by commas", CLI_RUN | CLI_TRACE, CLI_TEXT,
-     FIELD(id_list), 0, 0},
+    {"ids", 0, "LIST", "exactly these token ids instead of a text, separated by commas",
+     CLI_RUN | CLI_TRACE | CLI_CHECK, CLI_TEXT, FIELD(id_list), 0, 0},
     {"predict", 'n', "N", "new tokens at most (default: until the end of the text or of the context)", CLI_RUN, CLI_INT,
      FIELD(n), -1, INT_MAX},
-    {"predict", 'n', "N", "greedy steps after the prompt (default: 0)", CLI_TRACE, CLI_INT, FIELD(n), 0, INT_MAX},
+    {"predict", 'n', "N", "greedy steps after the prompt (default: 0)", CLI_TRACE | CLI_CHECK, CLI_INT, FIELD(n), 0,
+     INT_MAX},
 
     {"temp", 0, "T", "temperature; 0 takes the likeliest token (default: 0.8)", CLI_RUN, CLI_FLOAT,
      FIELD(sampling.temperature), 0, 1e6},
@@ -80,6 +96,8 @@ const cli_option cli_option_table[] = {
     {"digest", 0, NULL,
      "a hash of every weight as Glint decodes it; the same for the same weights in another container", CLI_INSPECT,
      CLI_FLAG, FIELD(digest), 0, 0},
+    {"device", 'd', "DEVICE", "look at the weights as this device holds them (default: cpu:ref)", CLI_INSPECT, CLI_TEXT,
+     FIELD(device), 0, 0},
     {"card", 0, NULL, "every choice that the metadata made, or that was made in its absence", CLI_INSPECT, CLI_FLAG,
      FIELD(card), 0, 0},
 
@@ -100,10 +118,28 @@ const cli_option cli_option_table[] = {
      CLI_PERPLEXITY, CLI_CHOICE, FIELD(score), 0, 0},
 
     {"output", 'o', "FILE", "the safetensors file to write", CLI_TRACE, CLI_TEXT, FIELD(output), 0, 0},
-    {"values", 0, "GLOB", "only values whose names match, such as 'layers.*.out' (default: all)", CLI_TRACE, CLI_TEXT,
-     FIELD(values), 0, 0},
+    {"html", 0, "FILE", "write a page that shows what came out", CLI_TRACE | CLI_CHECK, CLI_TEXT, FIELD(html), 0, 0},
+    {"values", 0, "LIST",
+     "only these values: names or globs, separated by commas, such as 'layers.*.out,logits' (default: all)", CLI_TRACE,
+     CLI_TEXT, FIELD(values), 0, 0},
     {"layers", 0, "LIST", "only values of these layers, separated by commas, and those of no layer (default: all)",
-     CLI_TRACE, CLI_TEXT, FIELD(layers), 0, 0},
+     CLI_TRACE | CLI_CHECK, CLI_TEXT, FIELD(layers), 0, 0},
+
+    {"against", 0, "DEVICE|FILE",
+     "what is right: another device, a trace, or a Hugging Face reference (default: cpu:ref, the oracle)", CLI_CHECK,
+     CLI_TEXT, FIELD(against), 0, 0},
+    {"free", 0, NULL, "let both sides run on by themselves, and judge by the bounds for a whole model", CLI_CHECK,
+     CLI_FLAG, FIELD(free_run), 0, 0},
+    {"unfused", 0, NULL, "watch every value, also where that breaks up what a device runs as one piece", CLI_CHECK,
+     CLI_FLAG, FIELD(unfused), 0, 0},
+    {"paths", 0, NULL,
+     "instead compare ways through the engine: prompt whole or in pieces, among other sequences, other kernels and so on",
+     CLI_CHECK, CLI_FLAG, FIELD(paths), 0, 0},
+    {"bisect", 0, NULL, "where the logits of a step are wrong, narrow that down to the op that makes them so", CLI_CHECK,
+     CLI_FLAG, FIELD(bisect), 0, 0},
+    {"steps", 0, NULL,
+     "instead of the table a numbered log: text, ids, every op of the layers asked for, the token chosen", CLI_CHECK,
+     CLI_FLAG, FIELD(steps), 0, 0},
 
     {"json", 0, NULL, "print JSON instead of text (run: a line for each event)", ALL, CLI_FLAG, FIELD(json), 0, 0},
     {"quiet", 'q', NULL, "print nothing but the result and errors", ALL, CLI_FLAG, FIELD(quiet), 0, 0},
@@ -209,6 +245,26 @@ static void build_getopt(unsigned command, struct option *longs, char *letters) 
     *letters = 0;
 }
 
+/* Is the word an option whose argument is the next word? */
+static bool takes_next(unsigned command, const char *word) {
+    for (int i = 0; i < cli_n_options; i++) {
+        const cli_option *o = &cli_option_table[i];
+        if (!(o->commands & command) || !o->argument) continue;
+        if (word[0] == '-' && o->letter && word[1] == o->letter && !word[2]) return true;
+        if (!strncmp(word, "--", 2) && !strcmp(word + 2, o->name)) return true;
+    }
+    return false;
+}
+
+/* -ngl, which users of llama.cpp type, is one word and not three letters. */
+static void expand_ngl(unsigned command, int argc, char **argv) {
+    static char full[] = "--gpu-layers";
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (!strcmp(argv[i], "-ngl")) argv[i] = full;
+        if (takes_next(command, argv[i])) i++;
+    }
+}
+
 static glint_status parse_failure(unsigned command, int code, char **argv, glint_error *err) {
     const cli_option *o = option_of(command, optopt);
     if (code == ':') return cli_fail(err, GLINT_USAGE, "--%s: needs an argument, %s", o->name, o->argument);
@@ -222,12 +278,14 @@ glint_status cli_parse(unsigned command, int argc, char **argv, cli_options *out
     char letters[2 * sizeof cli_option_table / sizeof *cli_option_table + 2];
     build_getopt(command, longs, letters);
     *out = (cli_options){.sampling = glint_sampling_default(),
+                         .gpu_layers = -1,
                          .seed = -1,
                          .bench_prompt = 512,
                          .bench_decode = 128,
                          .repeats = 5,
                          .n = command & CLI_RUN ? -1 : 0};
     opterr = 0; /* the messages are ours */
+    expand_ngl(command, argc, argv);
     for (int code; (code = getopt_long(argc, argv, letters, longs, NULL)) != -1;) {
         if (code == '?' || code == ':') return parse_failure(command, code, argv, err);
         glint_status s = set_value(option_of(command, code), optarg, out, err);

@@ -12,7 +12,9 @@ typedef struct cli_list { /* values of an option that may be repeated */
 } cli_list;
 
 typedef struct cli_options {
-    const char *model, *device;
+    const char *model, *device, *split, *memory;
+    int gpu_layers; /* -1: not given */
+    bool plan;
     int precision, cache_type; /* index of the choice: fast, exact; f16, f32 */
     int threads, context, batch;
     const char *prompt, *file, *id_list; /* where the text comes from; at most one is given */
@@ -28,7 +30,12 @@ typedef struct cli_options {
     int bench_prompt, bench_decode, repeats; /* bench */
     bool null;                               /* bench */
     int score;                               /* perplexity: half, all */
-    const char *output, *values, *layers;    /* trace */
+    const char *files[2];                    /* diff */
+    const char *output, *values, *layers;    /* trace; layers: check too */
+    const char *against;                     /* check */
+    bool free_run, unfused, steps, bisect;   /* check */
+    bool paths;                              /* check */
+    const char *html;                        /* trace, check */
     bool json, quiet, verbose, help;
 } cli_options;
 

@@ -163,13 +163,34 @@ static bool on_token(const glint_generated *t, void *user) {
 
 /* ---- Before and after ---- */
 
+static bool is_greedy(const glint_sampling *r) {
+    return r->temperature == 0 && r->repeat_penalty == 1 && r->presence_penalty == 0 && r->frequency_penalty == 0;
+}
+
+/* Are the likeliest tokens enough to choose from? */
+static bool uses_top(const cli_options *o, const char **why) {
+    if (is_greedy(&o->sampling)) return false; /* not even those are needed */
+    return glint_sampling_uses_top(&o->sampling, why) && !looks_inside(o);
+}
+
+static void print_reading(const cli_options *o, int vocabulary) {
+    const char *why = "";
+    bool top = uses_top(o, &why);
+    if (looks_inside(o))
+        fprintf(stderr, "glint: each step reads all %d logits: --top and --watch look at them\n", vocabulary);
+    else if (is_greedy(&o->sampling))
+        fprintf(stderr, "glint: each step reads one token: the device takes the likeliest\n");
+    else if (top)
+        fprintf(stderr, "glint: each step reads the %d likeliest tokens: %s\n", GLINT_TOP, why);
+    else
+        fprintf(stderr, "glint: each step reads all %d logits: %s\n", vocabulary, why);
+}
+
 static glint_status open_sampler(const cli_options *o, const glint_model *model, uint64_t seed, glint_sampler **out,
                                  glint_error *err) {
     glint_sampling rules = o->sampling;
     rules.seed = seed;
-    bool penalties = rules.repeat_penalty != 1 || rules.presence_penalty != 0 || rules.frequency_penalty != 0;
-    if (rules.temperature == 0 && !penalties) return GLINT_OK; /* the device may choose alone */
-    return glint_sampler_open(model, &rules, out, err);
+    return is_greedy(&rules) ? GLINT_OK : glint_sampler_open(model, &rules, out, err);
 }
 
 static int64_t choose_seed(const cli_options *o) {
@@ -280,13 +301,16 @@ glint_status cli_run(const cli_options *o, glint_error *err) {
     cli_ids prompt = {0};
     glint_session_options options = cli_session_options(o);
     double begin = cli_seconds(), load; /* without reading the prompt, which may be typed */
+    if (o->plan) return cli_print_plan(o, &options, err);
     glint_status s = cli_open_model(o, &model, err);
     load = cli_seconds() - begin;
     generation g = {.o = o, .model = model, .err = err};
     if (!s) s = cli_read_prompt(o, model, &prompt, err);
     for (int i = 0; !s && i < o->watch.n; i++) s = find_watched(&g, o->watch.items[i], &g.watched[i], err);
     begin = cli_seconds();
+    options.top = uses_top(o, NULL);
     if (!s) s = cli_open_session(o, model, &options, &session, err);
+    if (!s && o->verbose) print_reading(o, glint_model_vocabulary(model));
     load += cli_seconds() - begin;
     if (!s) s = run_session(&g, session, &prompt, load);
     cli_free_ids(&prompt);

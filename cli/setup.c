@@ -49,8 +49,17 @@ glint_status cli_open_model(const cli_options *o, glint_model **out, glint_error
     return s ? s : glint_model_open(o->model ? o->model : path, out, err);
 }
 
+static void on_notice(const char *line, void *user) {
+    (void)user;
+    fprintf(stderr, "glint: %s\n", line);
+}
+
 glint_session_options cli_session_options(const cli_options *o) {
-    return (glint_session_options){.device = o->device,
+    return (glint_session_options){.device = o->gpu_layers == 0 ? "cpu" : o->device,
+                                   .split = o->split,
+                                   .gpu_layers = o->gpu_layers > 0 ? o->gpu_layers : 0,
+                                   .memory = o->memory,
+                                   .notice = on_notice,
                                    .precision = (glint_precision)o->precision,
                                    .threads = o->threads,
                                    .context = o->context,
@@ -58,9 +67,17 @@ glint_session_options cli_session_options(const cli_options *o) {
                                    .cache_f32 = o->cache_type == 1};
 }
 
+glint_status cli_check_places(const cli_options *o, glint_error *err) {
+    if (o->split && (o->device || o->gpu_layers >= 0))
+        return cli_fail(err, GLINT_USAGE,
+                        "--split says where everything goes: neither --device nor --gpu-layers beside it");
+    return GLINT_OK;
+}
+
 glint_status cli_open_session(const cli_options *o, glint_model *model, const glint_session_options *options,
                               glint_session **out, glint_error *err) {
-    glint_status s = glint_session_open(model, options, out, err);
+    glint_status s = cli_check_places(o, err);
+    if (!s) s = glint_session_open(model, options, out, err);
     if (s || !o->verbose) return s;
     fprintf(stderr, "glint: %s: %s, %d layers, vocabulary %d\n", glint_model_path(model),
             glint_model_architecture(model), glint_model_layers(model), glint_model_vocabulary(model));

@@ -1,26 +1,32 @@
-/* glint trace: writes the observed values of a run, and prints statistics of each. */
+/* glint trace: writes the observed values of a run, prints statistics of each, and shows them as a page. */
 #include <stdlib.h>
 
 #include "cli/command.h"
 #include "cli/print.h"
 #include "cli/setup.h"
 
-typedef struct report {
+typedef struct output {
     print_table *table; /* NULL: into `list` */
     json_t *list;
-} report;
+    glint_report *page; /* NULL: none is wanted */
+} output;
+
+static void on_rows(const glint_value_rows *rows, void *user) {
+    glint_report_rows(((output *)user)->page, rows);
+}
 
 static void on_value(const glint_value_stats *v, void *user) {
-    report *r = user;
+    output *r = user;
+    if (r->page) glint_report_stats(r->page, v);
     if (!r->table) {
-        json_array_append_new(r->list,
-                              json_pack("{s:s, s:i, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:i, s:I, s:I, s:I}",
-                                        "name", v->name, "rows", v->rows, "width", v->width, "minimum",
-                                        print_json_number(v->minimum), "maximum", print_json_number(v->maximum), "mean",
-                                        print_json_number(v->mean), "rms", print_json_number(v->rms), "share_negative",
-                                        print_json_number(v->share_negative), "largest", print_json_number(v->largest),
-                                        "largest_row", v->largest_row, "largest_index", v->largest_index, "nan",
-                                        (json_int_t)v->nan, "inf", (json_int_t)v->inf, "zero", (json_int_t)v->zero));
+        json_array_append_new(
+            r->list, json_pack("{s:s, s:I, s:i, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:i, s:I, s:I, s:I}", "name",
+                               v->name, "n", (json_int_t)v->n, "rows", v->rows, "width", v->width, "minimum",
+                               print_json_number(v->minimum), "maximum", print_json_number(v->maximum), "mean",
+                               print_json_number(v->mean), "rms", print_json_number(v->rms), "share_negative",
+                               print_json_number(v->share_negative), "largest", print_json_number(v->largest),
+                               "largest_row", v->largest_row, "largest_index", v->largest_index, "nan",
+                               (json_int_t)v->nan, "inf", (json_int_t)v->inf, "zero", (json_int_t)v->zero));
         return;
     }
     print_table_cell(r->table, "%s", v->name);
@@ -38,26 +44,39 @@ static void on_value(const glint_value_stats *v, void *user) {
 }
 
 static glint_status write_trace(const cli_options *o, const glint_model *model, glint_session *session,
-                                const cli_ids *prompt, glint_error *err) {
+                                const cli_ids *prompt, glint_report *page, glint_error *err) {
     static const char *const headers[] = {"value",    "rows x width", "min", "max",  "mean", "rms",
                                           "negative", "largest",      "at",  "zero", "nan",  "inf"};
     print_table table;
-    report r = {.table = o->json ? NULL : &table, .list = json_array()};
+    output r = {.table = o->json ? NULL : &table, .list = json_array(), .page = page};
     if (!o->json) print_table_open(&table, "lrrrrrrrlrrr", headers);
-    glint_trace_options options = {prompt->ids, prompt->n, prompt->text, o->n, o->output};
+    glint_trace_options options = {prompt->ids, prompt->n, prompt->text, o->n, o->output, page ? on_rows : NULL};
     glint_status s = glint_trace(session, &options, on_value, &r, err);
+    if (!s && page) s = glint_report_finish(page, err);
     if (s) {
         if (!o->json) print_table_discard(&table);
         json_decref(r.list);
         return s;
     }
     if (o->json)
-        return print_json(json_pack("{s:o, s:o, s:s, s:o}", "file", print_json_name(o->output), "model",
-                                    print_json_name(glint_model_path(model)), "device", glint_session_device(session),
-                                    "values", r.list),
-                          false, err);
+        return print_json(
+            json_pack("{s:o*, s:o*, s:o, s:s, s:o}", "file", o->output ? print_json_name(o->output) : NULL, "html",
+                      o->html ? print_json_name(o->html) : NULL, "model", print_json_name(glint_model_path(model)),
+                      "device", glint_session_device(session), "values", r.list),
+            false, err);
     json_decref(r.list);
     return print_table_end(&table, err);
+}
+
+static glint_status open_page(const cli_options *o, const glint_model *model, const glint_session *session,
+                              glint_report **out, glint_error *err) {
+    if (!o->html) return GLINT_OK;
+    glint_report_options options = {.path = o->html,
+                                    .title = "glint trace",
+                                    .model = model,
+                                    .device = glint_session_device(session),
+                                    .precision = (glint_precision)o->precision};
+    return glint_report_open(&options, out, err);
 }
 
 /* --layers: each must be one of the model's. */
@@ -74,10 +93,12 @@ static glint_status read_layers(const cli_options *o, const glint_model *model, 
 glint_status cli_trace(const cli_options *o, glint_error *err) {
     glint_model *model = NULL;
     glint_session *session = NULL;
+    glint_report *page = NULL;
     cli_ids prompt = {0};
     int32_t *layers = NULL;
     size_t n_layers = 0;
-    if (!o->output) return cli_fail(err, GLINT_USAGE, "a file to write is needed: --output FILE");
+    if (!o->output && !o->html)
+        return cli_fail(err, GLINT_USAGE, "a file to write is needed: --output FILE or --html FILE");
     glint_session_options options = cli_session_options(o);
     options.observe = o->values ? o->values : "*";
     options.outputs = CLI_OUTPUTS;
@@ -87,7 +108,9 @@ glint_status cli_trace(const cli_options *o, glint_error *err) {
     options.layers = layers;
     options.n_layers = (int)n_layers;
     if (!s) s = cli_open_session(o, model, &options, &session, err);
-    if (!s) s = write_trace(o, model, session, &prompt, err);
+    if (!s) s = open_page(o, model, session, &page, err);
+    if (!s) s = write_trace(o, model, session, &prompt, page, err);
+    glint_report_close(&page);
     free(layers);
     cli_free_ids(&prompt);
     glint_session_close(&session);

@@ -56,6 +56,26 @@ static glint_status account(glint_model *m, glint_error *err) {
     return GLINT_OK;
 }
 
+#if GLINT_ZOO
+/* backends/zoo: faults that tests put into the tape. */
+enum { ZOO_FLIP_MINUS_ONE = 1, ZOO_FLIP_ROTARY = 2 };
+glint_status zoo_alter_tape(tape *t, unsigned char *flips, glint_error *err);
+
+static glint_status spoil(glint_model *m, glint_error *err) {
+    unsigned char *flips = arena_array(&m->memory, (size_t)m->tape.n_weights, 1);
+    if (!flips) return base_fail(err, GLINT_INTERNAL, "out of memory for faults");
+    glint_status status = zoo_alter_tape(&m->tape, flips, err);
+    for (tape_weight w = 0; w < m->tape.n_weights && !status; w++) {
+        container_tensor *c = flips[w] ? arena_copy(&m->memory, m->weight_data[w], sizeof *c) : NULL;
+        if (!c) continue;
+        if (flips[w] & ZOO_FLIP_MINUS_ONE) c->norm_minus_one = !c->norm_minus_one;
+        if (flips[w] & ZOO_FLIP_ROTARY) c->rotary_adjacent = !c->rotary_adjacent;
+        m->weight_data[w] = c;
+    }
+    return status;
+}
+#endif
+
 static glint_status build(glint_model *m, glint_error *err) {
     const char *path = container_path(m->file), *name = container_architecture(m->file);
     const arch_row *row = arch_table;
@@ -68,6 +88,10 @@ static glint_status build(glint_model *m, glint_error *err) {
     if (!m->tape.layers || !m->tape.vocabulary || !m->context || m->tape.vocabulary >= 1 << 24)
         return base_fail(err, GLINT_BAD_INPUT, "%s: %d layers, %d tokens, context %d", path, m->tape.layers,
                          m->tape.vocabulary, m->context);
+#if GLINT_ZOO
+    glint_status spoilt = spoil(m, err);
+    if (spoilt) return spoilt;
+#endif
     return account(m, err);
 }
 

@@ -1,6 +1,7 @@
 /* Weights as architectures claim them, and as devices take them. */
 #include "core/model.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -51,6 +52,18 @@ static const char *full_name(const glint_model *m, const char *name, char *buffe
     return buffer;
 }
 
+/* Vectors are short: their numbers are looked at whenever a model is opened. Matrices are read by glint inspect. */
+static bool is_finite(const container_tensor *c) {
+    const format_row *f = &format_table[c->format];
+    float values[256]; /* no format has larger blocks */
+    for (size_t i = 0; i < c->dims[0] / f->block_values; i++) {
+        f->decode((const char *)c->data + i * f->block_bytes, values, 1);
+        for (int k = 0; k < f->block_values; k++)
+            if (!isfinite(values[k])) return false;
+    }
+    return true;
+}
+
 /* Claims the tensor for a new tape weight after checking its shape. */
 static tape_weight claim(glint_model *m, const char *name, int rows, int cols, int head_dim, bool vector) {
     char buffer[NAME_BYTES];
@@ -78,6 +91,10 @@ static tape_weight claim(glint_model *m, const char *name, int rows, int cols, i
     container_tensors(m->file, &all);
     if (vector && all[i].rotary_adjacent) {
         tape_fail(&m->tape, GLINT_BAD_INPUT, "tensor %s: a vector in adjacent rotary order", info->name);
+        return TAPE_NONE;
+    }
+    if (vector && !is_finite(&all[i])) {
+        tape_fail(&m->tape, GLINT_BAD_INPUT, "tensor %s: holds NaN or infinite numbers", info->name);
         return TAPE_NONE;
     }
     tape_weight w = tape_add_weight(&m->tape, name, rows, cols, head_dim);

@@ -1,15 +1,13 @@
-/* Logits to a token: penalties, then top-k, top-p and min-p, then temperature, then one draw. Candidates come out of a
- * heap best first, only as many as the rules need, so that nothing is sorted and nothing allocated. */
+/* Logits to a token: penalties, then top-k, top-p and min-p, then temperature, then one draw. From all logits,
+ * candidates come out of a heap best first, only as many as the rules need; from the likeliest alone, they are there
+ * already. NaN counts as -infinity. Nothing is allocated. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/model.h"
 
-typedef struct candidate {
-    float logit;
-    int32_t id;
-} candidate;
+typedef glint_token_logit candidate;
 
 struct glint_sampler {
     glint_sampling rules;
@@ -17,7 +15,7 @@ struct glint_sampler {
     uint64_t random;
     int32_t *recent; /* ring of the last penalty_window tokens */
     int n_recent, next_recent;
-    candidate *heap; /* [vocabulary]; the chosen ones move to its end, best last */
+    candidate *heap; /* [vocabulary]; the chosen ones are at its end, best last */
     double *weight;  /* [vocabulary], of the chosen ones, best first */
     float *penalised;
 };
@@ -80,27 +78,33 @@ void glint_sampler_accept(glint_sampler *s, int32_t id) {
 
 /* ---- Rules ---- */
 
-static bool penalises(const glint_sampling *r) {
-    return r->repeat_penalty != 1 || r->presence_penalty != 0 || r->frequency_penalty != 0;
+static float number(float x) {
+    return isnan(x) ? -INFINITY : x;
 }
 
-/* Each recent token once: its logit is pushed towards less likely, and lowered by presence and by count. */
+static bool penalises(const glint_sampling *r) {
+    return r->penalty_window && (r->repeat_penalty != 1 || r->presence_penalty != 0 || r->frequency_penalty != 0);
+}
+
+/* The logit of a token that is `count` times among the recent ones: pushed towards less likely, and lowered by presence
+ * and by count. */
+static float penalised(const glint_sampling *r, float x, int count) {
+    x = x > 0 ? x / r->repeat_penalty : x * r->repeat_penalty;
+    return x - r->presence_penalty - (float)count * r->frequency_penalty;
+}
+
+static int count_recent(const glint_sampler *s, int32_t id) {
+    int count = 0;
+    for (int i = 0; i < s->n_recent; i++) count += s->recent[i] == id;
+    return count;
+}
+
 static const float *penalise(glint_sampler *s, const float *logits) {
-    const glint_sampling *r = &s->rules;
-    if (!penalises(r) || !s->n_recent) return logits;
+    if (!penalises(&s->rules) || !s->n_recent) return logits;
     memcpy(s->penalised, logits, (size_t)s->vocabulary * sizeof *logits);
-    for (int i = 0; i < s->n_recent; i++) {
+    for (int i = 0; i < s->n_recent; i++) { /* a token that is there twice comes to the same twice */
         int32_t id = s->recent[i];
-        int count = 0;
-        bool first = true;
-        for (int j = 0; j < s->n_recent; j++) {
-            count += s->recent[j] == id;
-            first &= j >= i || s->recent[j] != id;
-        }
-        if (!first) continue;
-        float x = logits[id];
-        x = x > 0 ? x / r->repeat_penalty : x * r->repeat_penalty;
-        s->penalised[id] = x - r->presence_penalty - (float)count * r->frequency_penalty;
+        s->penalised[id] = penalised(&s->rules, logits[id], count_recent(s, id));
     }
     return s->penalised;
 }
@@ -108,7 +112,7 @@ static const float *penalise(glint_sampler *s, const float *logits) {
 static int32_t likeliest(const float *logits, int n) {
     int32_t best = 0;
     for (int32_t i = 1; i < n; i++)
-        if (logits[i] > logits[best]) best = i;
+        if (number(logits[i]) > number(logits[best])) best = i;
     return best;
 }
 
@@ -129,7 +133,7 @@ static void sift(candidate *h, int n, int at) {
 }
 
 static void heap_fill(glint_sampler *s, const float *logits) {
-    for (int32_t i = 0; i < s->vocabulary; i++) s->heap[i] = (candidate){logits[i], i};
+    for (int32_t i = 0; i < s->vocabulary; i++) s->heap[i] = (candidate){i, number(logits[i])};
     for (int i = s->vocabulary / 2 - 1; i >= 0; i--) sift(s->heap, s->vocabulary, i);
 }
 
@@ -153,26 +157,36 @@ static double total_weight(const glint_sampler *s, const float *logits, float ma
     if (n < s->vocabulary)
         for (int i = 0; i < n; i++) sum += s->weight[i];
     else
-        for (int i = 0; i < n; i++) sum += exp((double)logits[i] - max);
+        for (int i = 0; i < n; i++) sum += exp((double)number(logits[i]) - max);
     return sum;
 }
 
-/* How many of the best candidates remain after top-k, top-p and min-p; they are taken out of the heap. */
-static int keep(glint_sampler *s, const float *logits) {
+/* How many of the best n candidates remain after top-p and min-p. The first `taken` are out of the heap, with their
+ * weights; the others are taken as they are needed. */
+static int cut(glint_sampler *s, const float *logits, int n, int taken) {
     const glint_sampling *r = &s->rules;
-    bool limited = r->top_k > 0 && r->top_k < s->vocabulary;
-    int n = limited ? r->top_k : s->vocabulary;
-    heap_fill(s, logits);
-    float max = s->heap[0].logit;
-    int taken = 0;
-    for (; limited && taken < n; taken++) s->weight[taken] = exp((double)heap_take(s, taken).logit - max);
+    float max = taken ? chosen(s, 0).logit : s->heap[0].logit;
     double total = r->top_p < 1 ? total_weight(s, logits, max, n) : 0, sum = 0;
     for (int i = 0; i < n; i++) {
-        if (i >= taken) s->weight[i] = exp((double)heap_take(s, taken++).logit - max);
+        if (i >= taken) s->weight[i] = exp((double)heap_take(s, i).logit - max);
         if (i && (s->weight[i] < r->min_p || (r->top_p < 1 && sum >= r->top_p * total))) return i;
         sum += s->weight[i];
     }
     return n;
+}
+
+static void weigh(glint_sampler *s, int n) {
+    for (int i = 0; i < n; i++) s->weight[i] = exp((double)chosen(s, i).logit - chosen(s, 0).logit);
+}
+
+/* How many of the best candidates remain after top-k, top-p and min-p; they are taken out of the heap. */
+static int keep(glint_sampler *s, const float *logits) {
+    int k = s->rules.top_k;
+    heap_fill(s, logits);
+    if (!k || k >= s->vocabulary) return cut(s, logits, s->vocabulary, 0);
+    for (int i = 0; i < k; i++) heap_take(s, i);
+    weigh(s, k);
+    return cut(s, logits, k, k);
 }
 
 /* splitmix64 (Steele, Lea, Flood 2014): 53 bits of it as a number in [0, 1). */
@@ -184,22 +198,62 @@ static double draw(glint_sampler *s) {
     return (double)(z >> 11) * 0x1p-53;
 }
 
+/* One of the best n candidates, by their weights at the temperature. */
+static int32_t pick(glint_sampler *s, int n) {
+    float max = chosen(s, 0).logit;
+    double sum = 0;
+    for (int i = 0; i < n; i++) sum += s->weight[i] = exp(((double)chosen(s, i).logit - max) / s->rules.temperature);
+    double at = draw(s) * sum;
+    int i = 0;
+    while (i + 1 < n && (at -= s->weight[i]) >= 0) i++;
+    return chosen(s, i).id;
+}
+
 int32_t glint_sampler_choose(glint_sampler *s, const float *logits) {
     const float *l = penalise(s, logits);
-    int32_t id = likeliest(l, s->vocabulary);
-    if (s->rules.temperature > 0) {
-        int n = keep(s, l);
-        float max = chosen(s, 0).logit;
-        double sum = 0;
-        for (int i = 0; i < n; i++)
-            sum += s->weight[i] = exp(((double)chosen(s, i).logit - max) / s->rules.temperature);
-        double at = draw(s) * sum;
-        int i = 0;
-        while (i + 1 < n && (at -= s->weight[i]) >= 0) i++;
-        id = chosen(s, i).id;
-    }
+    int32_t id = s->rules.temperature > 0 ? pick(s, keep(s, l)) : likeliest(l, s->vocabulary);
     glint_sampler_accept(s, id);
     return id;
+}
+
+/* ---- From the likeliest alone ---- */
+
+bool glint_sampling_uses_top(const glint_sampling *r, const char **why) {
+    bool raises = r->repeat_penalty < 1 || r->presence_penalty < 0 || r->frequency_penalty < 0;
+    const char *no = NULL, *yes = "top-k looks no further";
+    if (r->temperature == 0) yes = "temperature 0 takes the first";
+    if (penalises(r)) yes = "penalties seldom bring others into question; all logits are read when they do";
+    if (r->temperature > 0 && r->top_k == 0) no = "top-k is off";
+    if (r->temperature > 0 && r->top_k > GLINT_TOP) no = "top-k goes beyond the likeliest that a device finds";
+    if (penalises(r) && raises) no = "these penalties can make any token likelier";
+    if (why) *why = no ? no : yes;
+    return !no;
+}
+
+/* Penalties applied, in order, at the end of the heap's array as heap_take leaves them. */
+static void place_top(glint_sampler *s, const candidate *top, int n) {
+    bool penalties = penalises(&s->rules);
+    for (int i = 0; i < n; i++) {
+        candidate c = top[i];
+        int count = penalties ? count_recent(s, c.id) : 0, at = i;
+        if (count) c.logit = number(penalised(&s->rules, c.logit, count));
+        candidate *last = &s->heap[s->vocabulary - 1];
+        for (; at > 0 && better(c, last[1 - at]); at--) last[-at] = last[1 - at];
+        last[-at] = c;
+    }
+}
+
+/* Tokens that are not among the likeliest come behind the last of them, and penalties only move them further back: as
+ * many candidates are known for certain as are not worse than that last one was before its penalty. */
+bool glint_sampler_choose_top(glint_sampler *s, const glint_token_logit *top, int n, int32_t *id) {
+    int k = s->rules.temperature > 0 ? s->rules.top_k : 1;
+    if (!glint_sampling_uses_top(&s->rules, NULL) || k > n || (k == s->vocabulary && k > 1)) return false;
+    place_top(s, top, n);
+    if (better(top[n - 1], chosen(s, k - 1))) return false;
+    weigh(s, k);
+    *id = s->rules.temperature > 0 ? pick(s, cut(s, NULL, k, k)) : chosen(s, 0).id;
+    glint_sampler_accept(s, *id);
+    return true;
 }
 
 /* ---- Standing ---- */

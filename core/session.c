@@ -1,163 +1,78 @@
-/* Opening a session: choosing a device, taking weights, cache and programs; and closing it again. */
+/* Opening a session: choosing where the model goes, then weights, cache and programs there; and closing it again. */
 #include "core/session.h"
 
-#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static int pick(int asked, int otherwise) {
-    return asked > 0 ? asked : otherwise;
+#include "core/place.h"
+
+/* ---- Memory ---- */
+
+part_setup session_setup(const glint_session *s) {
+    return (part_setup){.model = s->model,
+                        .kv = &s->kv,
+                        .batch = s->batch,
+                        .outputs = s->outputs,
+                        .cache_f32 = s->cache_f32,
+                        .observed = s->value_ids,
+                        .n_observed = s->n_values + 2 + s->top,
+                        .n_snapshots = s->where.n == 1 ? s->n_values : 0};
 }
 
-static int min_int(int a, int b) {
-    return a < b ? a : b;
-}
-
-/* ---- The device ---- */
-
-static glint_status open_device(glint_session *s, const glint_session_options *o, glint_error *err) {
-    s->device_backend = backend_of_device(s->device_name);
-    if (!s->device_backend) return base_fail(err, GLINT_USAGE, "%s: no such device", s->device_name);
-    backend_options options = {.threads = o->threads, .precision = o->precision};
-    return s->device_backend->open(s->device_name, &options, &s->device, err);
-}
-
-/* The first device that is no software. */
-static bool find_hardware(char *name, size_t room) {
-    enum { MOST = 32 };
-    glint_device_info info[MOST];
-    int n = 0;
-    if (glint_devices(info, MOST, &n, NULL)) return false;
-    for (int i = 0; i < n && i < MOST; i++)
-        if (!info[i].software) {
-            snprintf(name, room, "%s", info[i].name);
-            return true;
-        }
-    return false;
-}
-
-/* ---- Weights ---- */
-
-static glint_status adopt_weights(glint_session *s, glint_error *err) {
-    const tape *t = &s->model->tape;
-    s->weights = arena_array(&s->memory, (size_t)t->n_weights, sizeof *s->weights);
-    if (!s->weights) return base_fail(err, GLINT_INTERNAL, "out of memory for the weight list");
-    for (tape_weight w = 0; w < t->n_weights; w++) {
-        backend_view view = model_view(s->model, w);
-        glint_status status = s->device_backend->adopt(s->device, &view, &s->weights[w], err);
-        if (status) return status;
-    }
-    return GLINT_OK;
-}
-
-/* ---- Observed values ---- */
-
-static bool layer_wanted(const glint_session_options *o, int layer) {
-    if (!o->layers) return true;
-    for (int i = 0; i < o->n_layers; i++)
-        if (layer == TAPE_NONE || o->layers[i] == layer) return true;
-    return false;
-}
-
-static glint_status list_values(glint_session *s, const glint_session_options *o, glint_error *err) {
-    const tape *t = &s->model->tape;
-    s->values = arena_array(&s->memory, (size_t)t->n_values, sizeof *s->values);
-    s->value_ids = arena_array(&s->memory, (size_t)t->n_values, sizeof *s->value_ids);
-    if (!s->values || !s->value_ids) return base_fail(err, GLINT_INTERNAL, "out of memory for the value list");
-    for (tape_value v = 0; o->observe && v < t->n_values; v++) {
-        const tape_value_info *i = &t->values[v];
-        if (fnmatch(o->observe, i->name, 0) != 0 || !layer_wanted(o, i->layer)) continue;
-        s->values[s->n_values] = (glint_value_info){i->name, i->width, i->layer, i->outputs};
-        s->value_ids[s->n_values++] = v;
-    }
-    if (o->observe && !s->n_values)
-        return base_fail(err, GLINT_USAGE, "no value is named \"%s\" in the layers asked for", o->observe);
-    return GLINT_OK;
-}
-
-/* ---- Cache and programs ---- */
-
-static glint_status open_cache(glint_session *s, int sequences, glint_error *err) {
-    const tape *t = &s->model->tape;
-    glint_status status = kv_open(&s->kv, t, sequences, s->context, s->batch, &s->memory, err);
-    if (status) return status;
-    backend_cache_request r = {.tape = t, .n_ops = t->n_ops, .f32 = s->cache_f32};
-    for (int g = 0; g < t->n_groups; g++) r.pages[g] = s->kv.groups[g].pages;
-    return s->device_backend->cache_open(s->device, &r, &s->cache, err);
-}
-
-static glint_status compile(glint_session *s, glint_error *err) {
-    const tape *t = &s->model->tape;
-    tape_value *observed = arena_array(&s->memory, (size_t)s->n_values + 2, sizeof *observed);
-    if (!observed) return base_fail(err, GLINT_INTERNAL, "out of memory for the observed values");
-    if (s->n_values) memcpy(observed, s->value_ids, (size_t)s->n_values * sizeof *observed);
-    observed[s->n_values] = t->logits;
-    observed[s->n_values + 1] = t->argmax;
-    const int rows[SESSION_CLASSES] = {1, min_int(SESSION_FEW, s->batch), s->batch};
-    for (int c = 0; c < SESSION_CLASSES; c++) {
-        if (c && rows[c] == rows[c - 1]) continue;
-        backend_compile_request r = {.tape = t,
-                                     .n_ops = t->n_ops,
-                                     .weights = s->weights,
-                                     .cache = s->cache,
-                                     .max_rows = rows[c],
-                                     .max_sequences = s->kv.sequences,
-                                     .max_outputs = min_int(rows[c], s->outputs),
-                                     .observed = observed,
-                                     .n_observed = s->n_values + 2};
-        for (int g = 0; g < t->n_groups; g++) r.max_slots[g] = s->kv.groups[g].slots;
-        s->program_rows[c] = rows[c];
-        glint_status status = s->device_backend->compile(s->device, &r, &s->programs[c], err);
-        if (status) return status;
-    }
-    return GLINT_OK;
-}
-
-static glint_status make_room(glint_session *s, glint_error *err) {
+static glint_status make_room(glint_session *s, const glint_session_options *o, int sequences, glint_error *err) {
     size_t n = (size_t)s->batch;
-    s->token = arena_array(&s->memory, n, sizeof *s->token);
-    s->position = arena_array(&s->memory, n, sizeof *s->position);
-    s->sequence = arena_array(&s->memory, n, sizeof *s->sequence);
-    s->output = arena_array(&s->memory, n, sizeof *s->output);
+    glint_status status = kv_open(&s->kv, &s->model->tape, sequences, s->context, s->batch, &s->memory, err);
+    if (status) return status;
     s->rows = arena_array(&s->memory, n, sizeof *s->rows);
-    s->new_rows = arena_array(&s->memory, (size_t)s->kv.sequences, sizeof *s->new_rows);
+    s->last = arena_array(&s->memory, n, sizeof *s->last);
+    s->new_rows = arena_array(&s->memory, (size_t)sequences, sizeof *s->new_rows);
+    s->history = arena_array(&s->memory, (size_t)sequences, (size_t)s->context * sizeof *s->history);
     s->logits = arena_array(&s->memory, (size_t)s->model->tape.vocabulary, sizeof *s->logits);
-    if (s->token && s->position && s->sequence && s->output && s->rows && s->new_rows && s->logits) return GLINT_OK;
+    s->memory_asked = o->memory ? arena_text(&s->memory, o->memory, strlen(o->memory)) : NULL;
+    if (o->memory && !s->memory_asked) return base_fail(err, GLINT_INTERNAL, "out of memory for a session");
+    if (s->rows && s->last && s->new_rows && s->history && s->logits) return GLINT_OK;
     return base_fail(err, GLINT_INTERNAL, "out of memory for a batch");
 }
 
-static glint_status check_options(const glint_model *m, const glint_session_options *o, glint_error *err) {
-    enum { MOST = 1 << 24, MOST_SEQUENCES = 4096 };
-    if (o->context < 0 || o->context > MOST || o->batch < 0 || o->batch > MOST || o->outputs < 0 || o->outputs > MOST ||
-        o->sequences < 0 || o->sequences > MOST_SEQUENCES || o->threads < 0 || o->threads > MOST_SEQUENCES)
-        return base_fail(err, GLINT_USAGE, "context, batch, outputs, sequences or threads out of range");
+static glint_status check_layers(const glint_model *m, const glint_session_options *o, glint_error *err) {
     for (int i = 0; i < o->n_layers; i++)
         if (o->layers[i] < 0 || o->layers[i] >= m->tape.layers)
             return base_fail(err, GLINT_USAGE, "there is no layer %d: the model has %d", o->layers[i], m->tape.layers);
     return GLINT_OK;
 }
 
-static glint_status open_on(glint_model *model, const glint_session_options *o, const char *device, const char *reason,
-                            glint_session **out, glint_error *err) {
-    enum { CONTEXT = 4096, BATCH = 512 };
+/* What devices want people to know. */
+static void pass_on_notices(const glint_session *s) {
+    for (int i = 0; i < s->split.n && s->notice; i++) {
+        const part *p = &s->split.parts[i];
+        const char *line = p->backend->notice ? p->backend->notice(p->device) : NULL;
+        if (line) s->notice(line, s->notice_user);
+    }
+}
+
+static glint_status open_at(glint_model *model, const glint_session_options *o, const plan_sizes *sizes,
+                            const placed *at, glint_session **out, glint_error *err) {
     glint_session *s = calloc(1, sizeof *s);
     if (!s) return base_fail(err, GLINT_INTERNAL, "out of memory for a session");
-    snprintf(s->device_name, sizeof s->device_name, "%s", device);
-    snprintf(s->reason, sizeof s->reason, "%s", reason);
     s->model = model;
+    s->where = at->where;
+    placement_text(&model->tape, &at->where, s->device_name);
+    snprintf(s->reason, sizeof s->reason, "%s", at->reason);
+    s->device_options = (backend_options){.threads = o->threads, .precision = o->precision};
+    s->notice = o->notice;
+    s->notice_user = o->notice_user;
     s->precision = o->precision;
-    s->cache_f32 = o->cache_f32 || o->precision == GLINT_EXACT;
-    s->context = pick(o->context, min_int(CONTEXT, model->context));
-    s->batch = min_int(pick(o->batch, BATCH), s->context);
-    int sequences = pick(o->sequences, 1);
-    s->outputs = min_int(pick(o->outputs, sequences), s->batch);
-    glint_status status = open_device(s, o, err);
-    if (!status) status = list_values(s, o, err);
-    if (!status) status = adopt_weights(s, err);
-    if (!status) status = open_cache(s, sequences, err);
-    if (!status) status = compile(s, err);
-    if (!status) status = make_room(s, err);
+    s->top = o->top;
+    s->cache_f32 = sizes->cache_f32;
+    s->context = sizes->context;
+    s->batch = sizes->batch;
+    s->outputs = sizes->outputs;
+    glint_status status = session_observe(s, o, err);
+    if (!status) status = make_room(s, o, sizes->sequences, err);
+    part_setup setup = session_setup(s);
+    if (!status) status = split_open(&s->split, &s->where, &s->device_options, &setup, err);
+    if (!status) pass_on_notices(s);
     if (status)
         glint_session_close(&s);
     else
@@ -165,49 +80,39 @@ static glint_status open_on(glint_model *model, const glint_session_options *o, 
     return status;
 }
 
-/* GLINT_CPU=ref puts the oracle in the CPU's place. */
-static glint_status open_cpu(glint_model *model, const glint_session_options *o, const char *reason,
-                             glint_session **out, glint_error *err) {
-    const char *mask = getenv("GLINT_CPU");
-    bool oracle = mask && !strcmp(mask, "ref");
-    return open_on(model, o, oracle ? "cpu:ref" : "cpu", oracle ? "GLINT_CPU=ref" : reason, out, err);
-}
-
-/* A GPU where there is one and the model fits, else the CPU. */
-static glint_status open_automatic(glint_model *model, const glint_session_options *o, glint_session **out,
-                                   glint_error *err) {
-    char name[sizeof(*out)->device_name];
-    glint_error why = {.message = "no hardware GPU was found"};
-    if (find_hardware(name, sizeof name)) {
-        glint_status status = open_on(model, o, name, "a hardware GPU", out, &why);
-        if (status != GLINT_DEVICE) {
-            if (status && err) *err = why;
-            return status;
-        }
+/* Where it was only hoped that the model fits, the CPU takes the place of what refused. */
+static glint_status open_planned(glint_model *model, const glint_session_options *o, const plan *p, glint_session **out,
+                                 glint_error *err) {
+    placed at;
+    glint_error why;
+    glint_status status = place_session(p, o, &at, err);
+    if (status) return status;
+    status = open_at(model, o, &p->sizes, &at, out, &why);
+    if (status == GLINT_DEVICE && at.tentative) {
+        status = place_on_cpu(p, o, why.message, &at, err);
+        return status ? status : open_at(model, o, &p->sizes, &at, out, err);
     }
-    return open_cpu(model, o, why.message, out, err);
+    if (status && err) *err = why;
+    return status;
 }
 
 glint_status glint_session_open(glint_model *model, const glint_session_options *options, glint_session **out,
                                 glint_error *err) {
     const glint_session_options defaults = {0}, *o = options ? options : &defaults;
-    glint_status status = check_options(model, o, err);
-    if (status) return status;
-    if (!o->device || !strcmp(o->device, "auto")) return open_automatic(model, o, out, err);
-    if (!strcmp(o->device, "cpu")) return open_cpu(model, o, "asked for", out, err);
-    return open_on(model, o, o->device, "asked for", out, err);
+    plan p = {0};
+    plan_sizes sizes;
+    glint_status status = check_layers(model, o, err);
+    if (!status) status = plan_sizes_of(model, o, &sizes, err);
+    if (!status) status = plan_open(&p, model, &sizes, err);
+    if (!status) status = open_planned(model, o, &p, out, err);
+    plan_close(&p);
+    return status;
 }
 
 void glint_session_close(glint_session **session) {
     if (!session || !*session) return;
     glint_session *s = *session;
-    const backend *b = s->device_backend;
-    if (s->device) {
-        for (int c = 0; c < SESSION_CLASSES; c++) b->program_close(s->programs[c]);
-        b->cache_close(s->device, s->cache);
-        for (tape_weight w = 0; s->weights && w < s->model->tape.n_weights; w++) b->release(s->device, s->weights[w]);
-        b->close(s->device);
-    }
+    split_close(&s->split);
     arena_free(&s->memory);
     free(s);
     *session = NULL;

@@ -48,6 +48,7 @@ const tape_kind_info tape_kinds[TAPE_KINDS] = {
     [TAPE_GATE] = {"gate", 2, 0, TAPE_BOUND_NORM, cost_rows},
     [TAPE_SELECT_ROWS] = {"select_rows", 1, 0, TAPE_BOUND_SAME, cost_rows},
     [TAPE_ARGMAX] = {"argmax", 1, 0, TAPE_BOUND_SAME, cost_rows},
+    [TAPE_TOP_K] = {"top_k", 1, 0, TAPE_BOUND_SAME, cost_rows},
 };
 
 const char *const tape_act_names[TAPE_ACTS] = {
@@ -58,7 +59,7 @@ const char *const tape_act_names[TAPE_ACTS] = {
 enum { ROOM_OPS, ROOM_VALUES, ROOM_WEIGHTS, ROOM_CACHES };
 
 void tape_open(tape *t) {
-    *t = (tape){.layer = TAPE_NONE, .logits = TAPE_NONE, .argmax = TAPE_NONE};
+    *t = (tape){.layer = TAPE_NONE, .logits = TAPE_NONE, .argmax = TAPE_NONE, .top = TAPE_NONE};
 }
 
 void tape_close(tape *t) {
@@ -303,6 +304,14 @@ tape_value tape_select_rows(tape *t, const char *name, tape_value x) {
 tape_value tape_argmax(tape *t, const char *name, tape_value x) {
     tape_op *op = add_op_value(t, TAPE_ARGMAX, name, 1, x, TAPE_NONE);
     return op ? op->out : TAPE_NONE;
+}
+
+tape_value tape_top_k(tape *t, const char *name, tape_value x, int k) {
+    want(t, k > 0 && k <= TAPE_MOST_TOP && k <= width_of(t, x), name, "more of the largest than are kept or there are");
+    tape_op *op = add_op_value(t, TAPE_TOP_K, name, 2 * k, x, TAPE_NONE);
+    if (!op) return TAPE_NONE;
+    op->p.k = k;
+    return op->out;
 }
 
 /* ---- Asking ---- */

@@ -17,7 +17,7 @@
 
 typedef int tape_value;  /* index into tape.values; TAPE_NONE: no such operand */
 typedef int tape_weight; /* index into tape.weights; TAPE_NONE: no such operand */
-enum { TAPE_NONE = -1, TAPE_PAGE = 64 /* positions in a cache page */ };
+enum { TAPE_NONE = -1, TAPE_PAGE = 64 /* positions in a cache page */, TAPE_MOST_TOP = 64 /* k of top_k */ };
 
 typedef enum tape_kind {
     TAPE_EMBED,  /* out = scale * table[token] */
@@ -30,7 +30,8 @@ typedef enum tape_kind {
     TAPE_ATTEND,      /* softmax(scale q k^T) v over the cache: positions j <= i, and i - j < window */
     TAPE_GATE,        /* out = act(gate) * up                                                     (arXiv 2002.05202) */
     TAPE_SELECT_ROWS, /* the rows that want output, in batch order */
-    TAPE_ARGMAX,      /* id of the largest, the smallest id where equal; width 1 */
+    TAPE_ARGMAX,      /* id of the largest, the smallest id where equal; NaN counts as -infinity; width 1 */
+    TAPE_TOP_K,       /* the k largest, best first, in the same order: k ids, then k numbers; width 2 k */
     TAPE_KINDS
 } tape_kind;
 
@@ -54,6 +55,7 @@ typedef struct tape_params {
     int head_dim; /* rope, head_norm, cache_write, attend; head h reads kv head h / (heads / kv_heads) */
     int rope;     /* rope: index into tape.ropes */
     int cache;    /* cache_write, attend: index into tape.caches */
+    int k;        /* top_k: 1 .. TAPE_MOST_TOP, at most the operand's width */
     tape_act act; /* gate */
 } tape_params;
 
@@ -110,7 +112,7 @@ typedef struct tape {
     tape_group_info groups[TAPE_MAX_GROUPS];
     int n_ops, n_values, n_weights, n_caches, n_ropes, n_groups;
     int layers, vocabulary;
-    tape_value logits, argmax; /* what a session reads */
+    tape_value logits, argmax, top; /* what a session reads */
     glint_status failure;
     glint_error error; /* words for `failure` */
     int layer;         /* building: the layer of the next ops */
@@ -161,6 +163,7 @@ tape_value tape_attend(tape *t, const char *name, tape_value q, int cache, float
 tape_value tape_gate(tape *t, const char *name, tape_value gate, tape_value up, tape_act act);
 tape_value tape_select_rows(tape *t, const char *name, tape_value x);
 tape_value tape_argmax(tape *t, const char *name, tape_value x);
+tape_value tape_top_k(tape *t, const char *name, tape_value x, int k);
 
 /* ---- Asking ---- */
 

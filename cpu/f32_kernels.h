@@ -100,11 +100,11 @@ static void rms_norm(const float *x, const float *w, float eps, float *out, int 
 
 static float largest(const float *x, int n) {
     if (n < LANES) {
-        float m = x[0];
-        for (int i = 1; i < n; i++) m = x[i] > m ? x[i] : m;
+        float m = -INFINITY;
+        for (int i = 0; i < n; i++) m = x[i] > m ? x[i] : m;
         return m;
     }
-    lanes m = lanes_load(x + n - LANES);
+    lanes m = lanes_max(lanes_load(x + n - LANES), lanes_set(-INFINITY)); /* NaN never gets into m */
     for (int i = 0; i + LANES <= n; i += LANES) m = lanes_max(lanes_load(x + i), m);
     return lanes_largest(m);
 }

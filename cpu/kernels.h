@@ -52,7 +52,7 @@ typedef struct cpu_kernels {
     void (*gate[CPU_GATES])(const float *gate, const float *up, float *out, int n);
     /* x = exp(x - max) in place; returns the sum, added in index order within lanes. */
     float (*exp_sum)(float *x, float max, int n);
-    float (*max)(const float *x, int n); /* n >= 1; without NaN */
+    float (*max)(const float *x, int n); /* NaN counts as -infinity */
     void (*f16_to_f32)(const uint16_t *x, float *out, int n);
     void (*f32_to_f16)(const float *x, uint16_t *out, int n);
 } cpu_kernels;

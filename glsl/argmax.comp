@@ -1,14 +1,15 @@
 // The index of the largest number of each row, the smallest index where equal. A first pass leaves the best of each
-// work group of a row (FIRST 1: numbers to pairs of value and index), a second one the best of those.
+// work group of a row (FIRST 1: numbers to pairs of key and index), a second one the best of those.
 layout(local_size_x = THREADS) in;
 #include "params.glsl"
-layout(std430, binding = 3) buffer Act { float a[]; };
-shared float best[THREADS];
+#include "order.glsl"
+layout(std430, binding = 3) buffer Act { uint a[]; };
+shared uint best[THREADS];
 shared uint best_at[THREADS];
 
-void consider(uint t, float v, uint at) {
-    if (v > best[t] || (v == best[t] && at < best_at[t])) {
-        best[t] = v;
+void consider(uint t, uint key, uint at) {
+    if (key > best[t] || (key == best[t] && at < best_at[t])) {
+        best[t] = key;
         best_at[t] = at;
     }
 }
@@ -18,14 +19,14 @@ void main() {
     uint t = gl_LocalInvocationIndex, rows = outputs_only != 0u ? n_outputs : n_rows;
     for (uint r = gl_WorkGroupID.y; r < rows; r += gl_NumWorkGroups.y) {
         barrier();
-        best[t] = -3.4e38;
+        best[t] = 0u;
         best_at[t] = NONE;
 #if FIRST
         for (uint i = gl_WorkGroupID.x * uint(THREADS) + t; i < width; i += extra0 * uint(THREADS))
-            consider(t, a[in0 + r * in0_stride + i], i);
+            consider(t, order_key(a[in0 + r * in0_stride + i]), i);
 #else
         for (uint i = t; i < extra0; i += uint(THREADS))
-            consider(t, a[in1 + (r * extra0 + i) * 2u], uint(a[in1 + (r * extra0 + i) * 2u + 1u]));
+            consider(t, a[in1 + (r * extra0 + i) * 2u], a[in1 + (r * extra0 + i) * 2u + 1u]);
 #endif
         for (uint n = uint(THREADS) / 2u; n > 0u; n /= 2u) {
             barrier();
@@ -34,9 +35,9 @@ void main() {
         if (t == 0u) {
 #if FIRST
             a[in1 + (r * extra0 + gl_WorkGroupID.x) * 2u] = best[0];
-            a[in1 + (r * extra0 + gl_WorkGroupID.x) * 2u + 1u] = best_at[0] == NONE ? 0.0 : float(best_at[0]);
+            a[in1 + (r * extra0 + gl_WorkGroupID.x) * 2u + 1u] = best_at[0];
 #else
-            a[out0 + r * out_stride] = float(best_at[0]);
+            a[out0 + r * out_stride] = floatBitsToUint(float(best_at[0]));
 #endif
         }
     }

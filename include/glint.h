@@ -52,8 +52,22 @@ typedef struct glint_device_info {
 
 /* Fills at most `capacity` entries; *count is how many devices there are. */
 glint_status glint_devices(glint_device_info *out, int capacity, int *count, glint_error *err);
+
+/* What a driver says of its device, or what was measured on it. */
+typedef struct glint_device_fact {
+    const char *name; /* "version", "storage block", "read bandwidth", "self-test" */
+    const char *text; /* words; NULL: a number */
+    double number;
+    const char *unit; /* "bytes", "bytes/s", "s", ""; NULL: words */
+} glint_device_fact;
+typedef void glint_device_report(const glint_device_fact *fact, void *user);
+/* Opens a device, measures it in less than a second, and reports all that is known of it: nothing for devices that are
+ * no driver's. "self-test" is what the last one found ("not run yet": it runs at the first use). */
+glint_status glint_device_facts(const char *device, glint_device_report *report, void *user, glint_error *err);
 /* Every op once on `device` against the oracle: GLINT_MISMATCH when one differs by more than its bound. `report` is
- * called for each op with its name, its error as a share of the bound (1 is the limit) and the user pointer. */
+ * called for each op with its name, its error as a share of the bound (1 is the limit) and the user pointer. A driver's
+ * device is tested so at its first use by a session, and the outcome is remembered; one that fails is GLINT_DEVICE,
+ * unless GLINT_SELF_TEST=0 is in the environment. */
 typedef void glint_self_test_report(const char *op, double share, void *user);
 glint_status glint_self_test(const char *device, int threads, glint_self_test_report *report, void *user,
                              glint_error *err);
@@ -93,9 +107,16 @@ typedef struct glint_tensor_info {
     uint64_t bytes;
 } glint_tensor_info;
 int glint_model_tensors(const glint_model *model, const glint_tensor_info **out); /* returns how many */
-/* A 64-bit FNV-1a hash of tensor i as decoded float32 bits in canonical meaning and row order, so that the same
- * weights in another container give the same digest. Ignored tensors: GLINT_USAGE. */
-glint_status glint_model_digest(const glint_model *model, int tensor, uint64_t *out, glint_error *err);
+/* What a tensor holds, decoded to float32 in canonical meaning and row order. */
+typedef struct glint_tensor_content {
+    uint64_t digest; /* FNV-1a of the bits: the same weights in another container give the same */
+    size_t numbers, zeros, not_finite;
+} glint_tensor_content;
+/* Fills an entry for each tensor, as `device` holds it (its own copy, decoded back; NULL: cpu:ref). Tensors that are no
+ * weight of the model have 0 numbers. It takes about a second for each billion weights, and as long as taking them in
+ * on devices that copy them. */
+glint_status glint_model_contents(const glint_model *model, const char *device, glint_tensor_content *out,
+                                  glint_error *err);
 
 /* ---- Text and tokens ---------------------------------------------------------------------------------------- */
 
@@ -137,17 +158,28 @@ typedef struct glint_session_options { /* zeros are the defaults */
     int batch;           /* rows of a prefill chunk; 0: 512 */
     int sequences;       /* 0: 1 */
     int outputs;         /* rows of one step that may have logits; 0: the number of sequences */
+    bool top;            /* steps also find the likeliest tokens: glint_session_top, sampling */
     bool cache_f32;      /* keep keys and values in float32; always so in GLINT_EXACT */
-    const char *observe; /* glob over value names that glint_session_value may ask for; NULL: none */
+    const char *observe; /* "a,b": names or globs of values that glint_session_value may ask for; NULL: none */
     const int *layers;   /* with `observe`: only values of these layers, and of none; NULL: all */
     int n_layers;
+    /* Instead of `device`: "gles:0=0-12,cpu=13-25", also with the items embed and head, which go with the layer beside
+     * them where they are not named. A device that is named twice is opened twice. */
+    const char *split;
+    /* So many layers on the GPU that `device` names, or the first, counted from the last layer; more than there are is
+     * the head too, and then everything. 0: wherever a token is fastest. */
+    int gpu_layers;
+    const char *memory; /* how much of devices may be used: "gles:0=8G,cpu=16G"; else what their drivers say is free */
+    /* Called with one line for people when a device has failed and the session goes on without it; NULL: not wanted. */
+    void (*notice)(const char *line, void *user);
+    void *notice_user;
 } glint_session_options;
 
 glint_status glint_session_open(glint_model *model, const glint_session_options *options, glint_session **out,
                                 glint_error *err);
 void glint_session_close(glint_session **session);
 
-const char *glint_session_device(const glint_session *session); /* the device's name */
+const char *glint_session_device(const glint_session *session); /* the device's name, or the split */
 const char *glint_session_reason(const glint_session *session); /* why that one */
 int glint_session_context(const glint_session *session);
 int glint_session_batch(const glint_session *session);
@@ -169,6 +201,16 @@ glint_status glint_session_logits(glint_session *session, int k, const float **o
 /* The likeliest token of the k-th output row of the last step, chosen on the device. */
 glint_status glint_session_argmax(glint_session *session, int k, int32_t *out, glint_error *err);
 
+enum { GLINT_TOP = 64 };
+typedef struct glint_token_logit {
+    int32_t id;
+    float logit;
+} glint_token_logit;
+/* The GLINT_TOP likeliest tokens (or all, where the vocabulary is smaller) of the k-th output row of the last step,
+ * found on the device: best first, the smaller id first where equal, NaN as -infinity. `out` has room for GLINT_TOP; *n
+ * is how many there are. GLINT_USAGE: the session was opened without `top`. */
+glint_status glint_session_top(glint_session *session, int k, glint_token_logit *out, int *n, glint_error *err);
+
 int glint_session_length(const glint_session *session, int sequence); /* tokens in the cache */
 /* Forgets all but the first `length` tokens. GLINT_USAGE when a sliding window has dropped what that would need. */
 glint_status glint_session_cut(glint_session *session, int sequence, int length, glint_error *err);
@@ -186,6 +228,31 @@ int glint_session_values(const glint_session *session, const glint_value_info **
 glint_status glint_session_value(glint_session *session, int value, int first_row, int rows, float *out,
                                  glint_error *err);
 
+/* ---- Plans -------------------------------------------------------------------------------------------------- */
+
+/* Where a session of these options would run, and how fast: devices are measured while the plan is made. */
+typedef struct glint_plan glint_plan;
+
+typedef struct glint_plan_part {
+    const char *device;
+    const char *pieces;                              /* "embed, layers 0 to 12" */
+    double weight_bytes, cache_bytes, scratch_bytes; /* estimates */
+    double memory_bytes;                             /* that may be used; 0: unknown */
+    double token_seconds;                            /* predicted, of a token */
+    double prompt_seconds;                           /* of a chunk of the prompt */
+} glint_plan_part;
+
+/* GLINT_DEVICE: it cannot fit; the message says what would. */
+glint_status glint_plan_open(const glint_model *model, const glint_session_options *options, glint_plan **out,
+                             glint_error *err);
+void glint_plan_close(glint_plan **plan);
+int glint_plan_parts(const glint_plan *plan, const glint_plan_part **out); /* returns how many */
+const char *glint_plan_split(const glint_plan *plan);                      /* as glint_session_device would say */
+const char *glint_plan_reason(const glint_plan *plan);
+double glint_plan_token_seconds(const glint_plan *plan);  /* of all parts, one after the other */
+double glint_plan_prompt_seconds(const glint_plan *plan); /* of a chunk, when many follow each other */
+int glint_plan_batch(const glint_plan *plan);             /* tokens of a chunk */
+
 /* ---- Sampling ----------------------------------------------------------------------------------------------- */
 
 typedef struct glint_sampling { /* as on the command line; glint_sampling_default() has its defaults */
@@ -200,13 +267,19 @@ typedef struct glint_sampling { /* as on the command line; glint_sampling_defaul
 typedef struct glint_sampler glint_sampler;
 
 glint_sampling glint_sampling_default(void);
+/* Do the likeliest tokens of a step (glint_session_top) decide under these rules? *why (NULL: not wanted) becomes a
+ * phrase that says what it hangs on, or why not. */
+bool glint_sampling_uses_top(const glint_sampling *sampling, const char **why);
 glint_status glint_sampler_open(const glint_model *model, const glint_sampling *sampling, glint_sampler **out,
                                 glint_error *err);
 void glint_sampler_close(glint_sampler **sampler);
 /* Tokens that penalties should know (the prompt); chosen ones are known already. */
 void glint_sampler_accept(glint_sampler *sampler, int32_t id);
-/* Chooses from `vocabulary` logits. Same seed, same logits, same choices. Allocates nothing. */
+/* Chooses from `vocabulary` logits, NaN as -infinity. Same seed, same logits, same choices. Allocates nothing. */
 int32_t glint_sampler_choose(glint_sampler *sampler, const float *logits);
+/* Chooses from what glint_session_top gave the very id that glint_sampler_choose would take from all logits. False
+ * where that is not certain, and then nothing has changed: the rules want more, or penalties push most of them down. */
+bool glint_sampler_choose_top(glint_sampler *sampler, const glint_token_logit *top, int n, int32_t *id);
 
 /* A token's standing among all logits, before any sampling rule. */
 typedef struct glint_candidate {
@@ -223,7 +296,7 @@ glint_candidate glint_standing(const float *logits, int vocabulary, int32_t id);
 
 typedef struct glint_generated {
     int32_t id;
-    const float *logits; /* of this step; NULL where the device chose alone (see need_logits) */
+    const float *logits; /* of this step; NULL where fewer were enough to choose (see need_logits) */
     int index;           /* 0, 1, ... */
     bool last;           /* an end token: its text is not part of the answer */
 } glint_generated;
@@ -233,7 +306,7 @@ typedef struct glint_generate_options {
     size_t n_prompt;
     int n; /* new tokens at most; 0: until the end of text or of the context */
     bool ignore_end;
-    bool need_logits; /* give logits with every token, even where the device could choose alone */
+    bool need_logits; /* give logits with every token, even where fewer are enough to choose */
     /* Called for each new token; false stops. */
     bool (*token)(const glint_generated *token, void *user);
     void *user;
@@ -282,12 +355,25 @@ typedef void glint_progress(size_t done, size_t total, void *user);
 glint_status glint_perplexity_run(glint_session *session, const int32_t *ids, size_t n, int window, glint_score score,
                                   glint_progress *progress, void *user, glint_perplexity *out, glint_error *err);
 
+/* Rows of one value of a run. Pointers live while the function that they are given to runs. */
+typedef struct glint_value_rows {
+    const char *name;
+    int layer; /* -1: of none */
+    int width;
+    int first_row, rows;    /* positions [first_row, first_row + rows) of the run */
+    const int32_t *ids;     /* the token of each; NULL: not known */
+    const float *tested;    /* rows * width numbers */
+    const float *reference; /* as many beside them; NULL: none */
+} glint_value_rows;
+
 typedef struct glint_trace_options {
     const int32_t *prompt;
     size_t n_prompt;
     const char *prompt_text; /* recorded in the file; NULL: none */
     int n;                   /* greedy steps after the prompt */
-    const char *path;        /* safetensors file, docs/trace-format.md */
+    const char *path;        /* safetensors file, docs/trace-format.md; NULL: none */
+    /* Called for every observed value as its rows come; NULL: not wanted. */
+    void (*rows)(const glint_value_rows *rows, void *user);
 } glint_trace_options;
 
 typedef struct glint_value_stats { /* over every element of the value, all rows */
@@ -299,7 +385,7 @@ typedef struct glint_value_stats { /* over every element of the value, all rows 
 } glint_value_stats;
 
 /* Runs the prompt and n greedy steps on a session opened with `observe`, and writes every observed value.
- * `stats` is called for each value when the file is complete; NULL: not wanted. */
+ * `stats` is called for each value when the run is over and the file complete; NULL: not wanted. */
 glint_status glint_trace(glint_session *session, const glint_trace_options *options,
                          void (*stats)(const glint_value_stats *value, void *user), void *user, glint_error *err);
 
@@ -310,6 +396,7 @@ typedef struct glint_comparison {
     const char *value; /* "layers.3.attn.q"; of a cache write: "layers.3.attn.cache" */
     const char *op;    /* kind of the op that makes it: "matmul" */
     const char *group; /* the ops that ran as one piece, "norm+matmul"; the same as `op` where it ran alone */
+    const char *since; /* against a file: the first value made since numbers of the file went in; "": this one */
     const char *device;
     int layer;           /* -1: of none */
     int step;            /* 0: the prompt; k: the k-th decode step */
@@ -326,7 +413,11 @@ typedef struct glint_comparison {
     double share;                /* largest error as a share of its bound: 1 is the limit */
     bool differs_from_itself;    /* the same group on the same inputs gave other bits the second time */
     bool pass;
+    int prompt;                                /* which prompt of a file; else 0 */
+    const int32_t *ids;                        /* the token of each row; NULL: not known */
+    const float *tested_rows, *reference_rows; /* rows * width numbers each, for the report; NULL: not at hand */
     const char *kind;   /* of a failure: what kind of fault, one of the words of docs/diagnose.md; "": not named */
+    const char *cause;  /* the value whose op is at fault, where that is one made before this; else "" */
     const char *reason; /* one line: what fits, how well, and the runner-up; "" where there is none */
 } glint_comparison;
 
@@ -342,11 +433,12 @@ typedef struct glint_check_options { /* zeros are the defaults */
     int threads;
     const int32_t *prompt; /* NULL with a file: its own prompts */
     size_t n_prompt;
-    int n;             /* decode steps after the prompt, on the reference's tokens */
-    int batch;         /* rows of a prefill chunk; 0: 512 */
+    int n;             /* decode steps after the prompt, on the reference's tokens; with a file 0: all that it has */
+    int batch;         /* rows of a prefill chunk; 0: 512, with a file 64 */
     bool free_run;     /* both sides run on by themselves, judged by the bounds for a whole model; else every group gets
                           the reference's inputs */
     bool unfused;      /* op by op */
+    bool bisect;       /* only where the logits of a step are wrong: narrows that down to the op that makes them so */
     const int *layers; /* only values of these layers, and of none; NULL: all */
     int n_layers;
     void (*compared)(const glint_comparison *value, void *user); /* in the tape's order; NULL: not wanted */
@@ -357,6 +449,25 @@ typedef struct glint_check_options { /* zeros are the defaults */
 glint_status glint_check(glint_model *model, const glint_check_options *options, glint_verdict *verdict,
                          glint_error *err);
 
+/* The logits of some tokens on one way through the engine, beside those of the plainest: the prompt in one piece, in a
+ * session of its own. */
+typedef struct glint_path {
+    const char *name;   /* "a token at a time" */
+    bool bits_promised; /* else only bounds for a whole model (docs/numerics.md) */
+    bool same_bits;
+    double nmse;      /* the largest of any row's */
+    int position;     /* of that row */
+    int other_tokens; /* rows whose likeliest token is another, though there was a margin */
+    bool pass;
+} glint_path;
+
+/* Sessions on options->device feed the prompt (2 to 512 tokens) and n greedy steps in other ways: piece by piece, among
+ * other sequences, forked, with every value watched, with other kernels, and so on. GLINT_MISMATCH when one differs by
+ * more than it may; then the verdict is filled too. `path` NULL: not wanted. */
+glint_status glint_check_paths(glint_model *model, const glint_check_options *options,
+                               void (*path)(const glint_path *path, void *user), void *user, glint_verdict *verdict,
+                               glint_error *err);
+
 typedef struct glint_diff_options {
     const char *tested, *reference; /* traces or Hugging Face references, of the same prompts */
     const glint_model *model;       /* not NULL: causes are tried on its weights (docs/diagnose.md) */
@@ -366,6 +477,30 @@ typedef struct glint_diff_options {
 
 /* Values that both files have, in the order in which a model computes them. GLINT_MISMATCH as above. */
 glint_status glint_diff(const glint_diff_options *options, glint_verdict *verdict, glint_error *err);
+
+/* ---- The report: one page of HTML that needs nothing beside itself ------------------------------------------- */
+
+typedef struct glint_report glint_report;
+
+typedef struct glint_report_options {
+    const char *path;         /* of the page */
+    const char *title;        /* "glint check" */
+    const glint_model *model; /* outlives the report */
+    const char *device;       /* what ran; in a comparison, the side under test */
+    const char *reference;    /* the other side; NULL: none */
+    glint_precision precision;
+} glint_report_options;
+
+/* Opens the output file, so that one that cannot be written is refused before the work. Strings are copied. */
+glint_status glint_report_open(const glint_report_options *options, glint_report **out, glint_error *err);
+/* What came out; the page has a section for whatever was told. Want of memory is reported by glint_report_finish. */
+void glint_report_rows(glint_report *report, const glint_value_rows *rows);
+void glint_report_stats(glint_report *report, const glint_value_stats *value);
+void glint_report_comparison(glint_report *report, const glint_comparison *value); /* and its rows, where it has them */
+void glint_report_verdict(glint_report *report, const glint_verdict *verdict);
+/* Writes the page, which appears under its name when it is complete. */
+glint_status glint_report_finish(glint_report *report, glint_error *err);
+void glint_report_close(glint_report **report); /* not finished: no page */
 
 #ifdef __cplusplus
 }

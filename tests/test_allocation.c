@@ -4,6 +4,7 @@
 #include <dlfcn.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "glint.h"
 
@@ -72,7 +73,9 @@ static void generate(const char *device, glint_precision precision, bool sampled
     const int32_t prompt[] = {2, 100, 200, 300};
     glint_sampling rules = glint_sampling_default();
     rules.repeat_penalty = 1.1f;
-    glint_session_options o = {.device = device, .precision = precision};
+    bool split = strchr(device, '=') != NULL;
+    glint_session_options o = {
+        .device = split ? NULL : device, .split = split ? device : NULL, .precision = precision, .top = sampled};
     SUPPORT_OK(glint_model_open(support_data(path, "gemma3-shakespeare-Q4_K_M.gguf"), &m, &err), &err);
     SUPPORT_OK(glint_session_open(m, &o, &s, &err), &err);
     if (sampled) SUPPORT_OK(glint_sampler_open(m, &rules, &sampler, &err), &err);
@@ -89,8 +92,8 @@ static void generate(const char *device, glint_precision precision, bool sampled
 }
 
 static void test_decode_allocates_nothing(void) {
-    const char *devices[] = {"cpu", "cpu:ref", "null"};
-    for (int d = 0; d < 3; d++)
+    const char *devices[] = {"cpu", "cpu:ref", "null", "cpu=0-3,null=4-7"};
+    for (int d = 0; d < 4; d++)
         for (int sampled = 0; sampled < 2; sampled++) {
             generate(devices[d], GLINT_FAST, sampled);
             generate(devices[d], GLINT_EXACT, sampled);

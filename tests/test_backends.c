@@ -3,6 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/devices.h"
+#include "core/instruments/self_test.h"
+#include "tests/support/maker.h"
 #include "tests/support/op_cases.h"
 
 /* ---- Weights ---- */
@@ -219,12 +222,100 @@ static void tests_itself(void) {
     CU_ASSERT_EQUAL(glint_self_test("no such device", 1, NULL, NULL, &err), GLINT_USAGE);
 }
 
+/* ---- At the first use ---- */
+
+static glint_status reads_wrong(backend_program *p, backend_ticket ticket, tape_value v, int first_row, int n,
+                                float *out, glint_error *err) {
+    (void)p, (void)ticket, (void)v, (void)first_row, (void)err;
+    if (n) out[0] = 77777;
+    return GLINT_OK;
+}
+
+static void expect_opens(const char *name, glint_status want, const char *words) {
+    const backend *b;
+    backend_device *d;
+    glint_error err = {""};
+    glint_status s = device_open(name, &(backend_options){.precision = GLINT_FAST}, &b, &d, &err);
+    CU_ASSERT_EQUAL(s, want);
+    if (!strstr(err.message, words)) printf("\n    %s: \"%s\" lacks \"%s\"\n", name, err.message, words);
+    CU_ASSERT(strstr(err.message, words) != NULL);
+    if (!s) b->close(d);
+}
+
+static backend_verdict verdict_of(const char *name, glint_precision precision) {
+    const backend *b = backend_of_device(name);
+    backend_device *d;
+    glint_error err = {""};
+    SUPPORT_OK(b->open(name, &(backend_options){.precision = precision}, &d, &err), &err);
+    backend_verdict v = b->verdict(d, &err);
+    b->close(d);
+    return v;
+}
+
+/* As if the driver computed something else: the test finds it, and the next start knows. */
+static void find_wrong(const char *name) {
+    const backend_options options = {.precision = GLINT_FAST};
+    backend wrong = *backend_of_device(name);
+    backend_device *d;
+    glint_error err = {""};
+    SUPPORT_OK(wrong.open(name, &options, &d, &err), &err);
+    wrong.read = reads_wrong;
+    CU_ASSERT_EQUAL(self_test_device(&wrong, d, &options, &err), GLINT_MISMATCH);
+    wrong.close(d);
+    CU_ASSERT_EQUAL(verdict_of(name, GLINT_FAST), BACKEND_WRONG);
+}
+
+static void is_tested_once(const char *name) {
+    char folder[1024];
+    maker_folder(folder);
+    setenv("GLINT_CACHE_DIR", folder, 1);
+    CU_ASSERT_EQUAL(verdict_of(name, GLINT_FAST), BACKEND_UNTESTED);
+    expect_opens(name, GLINT_OK, "");
+    CU_ASSERT_EQUAL(verdict_of(name, GLINT_FAST), BACKEND_SOUND);
+    CU_ASSERT_EQUAL(verdict_of(name, GLINT_EXACT), BACKEND_UNTESTED);
+    find_wrong(name);
+    expect_opens(name, GLINT_DEVICE, "embed differs from the oracle");
+    setenv("GLINT_SELF_TEST", "0", 1);
+    expect_opens(name, GLINT_OK, "");
+    setenv("GLINT_SELF_TEST", "1", 1);
+    expect_opens(name, GLINT_OK, "");
+    unsetenv("GLINT_SELF_TEST");
+    CU_ASSERT_EQUAL(verdict_of(name, GLINT_FAST), BACKEND_SOUND);
+    maker_remove(folder);
+}
+
+static void is_tested_at_first_use(void) {
+    glint_device_info list[OP_DEVICES];
+    const char *own = getenv("GLINT_CACHE_DIR");
+    char *old = own ? strdup(own) : NULL;
+    int n = op_devices(list), tested = 0;
+    for (int d = 0; d < n; d++)
+        if (backend_of_device(list[d].name)->verdict) {
+            is_tested_once(list[d].name);
+            tested++;
+        };
+    if (!tested) support_skip("no device of a driver");
+    if (old)
+        setenv("GLINT_CACHE_DIR", old, 1);
+    else
+        unsetenv("GLINT_CACHE_DIR");
+    free(old);
+    expect_opens("cpu:ref", GLINT_OK, "");
+}
+
+static void says_what_is_missing(void) {
+    expect_opens("toaster", GLINT_USAGE, "toaster: no such device");
+    if (backend_of_device("gles:99")) expect_opens("gles:99", GLINT_DEVICE, "gles:99: "); /* not in every build */
+}
+
 int main(void) {
     static const support_case cases[] = {
         {"gives weights back", gives_weights_back},
         {"keeps pages", keeps_pages},
         {"embeds what it chose", embeds_what_it_chose},
         {"tests itself", tests_itself},
+        {"is tested at its first use", is_tested_at_first_use},
+        {"says what is missing", says_what_is_missing},
     };
     return support_main("backends", cases, sizeof cases / sizeof *cases);
 }

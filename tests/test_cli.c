@@ -261,6 +261,27 @@ static void test_seed(void) {
     release(&c);
 }
 
+/* -v says what a step reads back, and why. */
+static void expect_reading(result r, const char *words) {
+    expect_status(&r, 0, words);
+    bool said = strstr(r.err, words) != NULL;
+    CU_ASSERT(said);
+    if (!said) printf("\n    \"%s\" is not in: %s", words, r.err);
+    release(&r);
+}
+
+static void test_reading(void) {
+#define SAY "run", "-v", "-p", "To be", "-n", "2"
+    expect_reading(RUN(SAY), "each step reads the 64 likeliest tokens: top-k looks no further");
+    expect_reading(RUN(SAY, "--repeat-penalty", "1.1"), "each step reads the 64 likeliest tokens: penalties seldom");
+    expect_reading(RUN(SAY, "--top-k", "0"), "logits: top-k is off");
+    expect_reading(RUN(SAY, "--top-k", "65"), "logits: top-k goes beyond the likeliest");
+    expect_reading(RUN(SAY, "--repeat-penalty", "0.9"), "logits: these penalties can make any token likelier");
+    expect_reading(RUN(SAY, "--top", "2"), "logits: --top and --watch look at them");
+    expect_reading(RUN(SAY, "--temp", "0"), "each step reads one token");
+#undef SAY
+}
+
 static void test_candidates(void) {
     result r = RUN(GREEDY, "--top", "3", "--watch", "What", "--watch", "#2004", "-p", "ROMEO:\n");
     expect_status(&r, 0, "--top");
@@ -431,6 +452,27 @@ static void test_odd_name(void) {
     unlink(path);
 }
 
+/* A driver without OpenGL ES 3.1; EGL without a driver. Mesa looks at the first variable, GLVND at the second. */
+static void test_no_driver(void) {
+    result r = RUN("devices");
+    bool mesa = strstr(r.out, "gles:llvmpipe") != NULL;
+    release(&r);
+    if (!mesa) {
+        support_skip("a driver that can be told to lack OpenGL ES 3.1");
+        return;
+    }
+    setenv("MESA_GLES_VERSION_OVERRIDE", "3.0", 1);
+    expect_failure(RUN("run", "-p", "a", "-n", "1", "-d", "gles:llvmpipe"), 4, "creating a context of OpenGL ES 3.1");
+    unsetenv("MESA_GLES_VERSION_OVERRIDE");
+    setenv("__EGL_VENDOR_LIBRARY_FILENAMES", "/nonexistent", 1);
+    expect_failure(RUN("run", "-p", "a", "-n", "1", "-d", "gles:0"), 4, "gles:0: ");
+    r = RUN("run", "-p", "a", "-n", "1");
+    expect_status(&r, 0, "no driver");
+    CU_ASSERT_PTR_NOT_NULL(strstr(r.err, "no hardware GPU was found"));
+    release(&r);
+    unsetenv("__EGL_VENDOR_LIBRARY_FILENAMES");
+}
+
 static void test_devices(void) {
     result r = RUN("devices");
     expect_status(&r, 0, "devices");
@@ -441,6 +483,17 @@ static void test_devices(void) {
     json_t *document = expect_json(&r);
     CU_ASSERT(json_array_size(json_object_get(document, "devices")) >= 3);
     CU_ASSERT(json_real_value(json_object_get(document, "host_read_bandwidth")) > 1e8);
+    size_t i;
+    json_t *d;
+    json_array_foreach(json_object_get(document, "devices"), i, d) {
+        json_t *facts = json_object_get(d, "facts");
+        CU_ASSERT(json_is_object(facts));
+        if (strncmp(json_string_value(json_object_get(d, "name")), "gles:", 5)) continue;
+        CU_ASSERT(json_integer_value(json_object_get(facts, "storage_block")) >= 1 << 27);
+        CU_ASSERT(json_number_value(json_object_get(facts, "read_bandwidth")) > 1e6);
+        CU_ASSERT(json_number_value(json_object_get(facts, "dispatch")) > 0);
+        CU_ASSERT(json_is_string(json_object_get(facts, "self_test")));
+    }
     json_decref(document);
     release(&r);
     r = RUN("devices", "--self-test", "--json");
@@ -499,6 +552,16 @@ static json_t *trace_header(const char *path) {
     return header;
 }
 
+static void expect_page(const char *path, const char *const *words, int n) {
+    FILE *f = fopen(path, "r");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(f);
+    size_t bytes;
+    char *text = read_all(f, &bytes);
+    CU_ASSERT_EQUAL(strncmp(text, "<!DOCTYPE html>\n", 16), 0);
+    for (int i = 0; i < n; i++) CU_ASSERT_PTR_NOT_NULL(strstr(text, words[i]));
+    free(text);
+}
+
 static void test_trace(void) {
     char folder[] = "/tmp/glint_cli_XXXXXX", path[64];
     CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(folder));
@@ -524,9 +587,74 @@ static void test_trace(void) {
     expect_status(&r, 0, "trace");
     CU_ASSERT_PTR_NOT_NULL(strstr(r.out, "\nlogits "));
     release(&r);
+    r = RUN("trace", "--ids", "2,17", "-n", "1", "--html", path, "--values", "layers.?.out,logits", "--json");
+    document = expect_json(&r);
+    CU_ASSERT_EQUAL(json_array_size(json_object_get(document, "values")), 9);
+    CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(document, "html")), path);
+    CU_ASSERT_PTR_NULL(json_object_get(document, "file"));
+    json_decref(document);
+    release(&r);
+    expect_page(path, (const char *const[]){"id=\"growth\"", "id=\"top\"", "id=\"stats\""}, 3);
+    r = RUN("check", "-d", "cpu", "-p", "ROMEO:\n", "--layers", "0,5", "-q", "--html", path);
+    expect_status(&r, 0, "check --html");
+    release(&r);
+    expect_page(path, (const char *const[]){"✓ passed", "id=\"growth\"", "id=\"errors\"", "id=\"top\""}, 4);
     unlink(path);
+    expect_failure(RUN("check", "-p", "ROMEO:\n", "--html", "/no/such/folder/t"), 3, "/no/such/folder/t: ");
+    expect_failure(RUN("trace", "-p", "ROMEO:\n", "--html", "/no/such/folder/t"), 3, "/no/such/folder/t: ");
+    expect_failure(RUN("trace", "-p", "ROMEO:\n", "--html", path, "--values", "logits,nonsense"), 2, "nonsense");
     expect_failure(RUN("trace", "-p", "ROMEO:\n", "-c", "6", "-n", "9", "-o", path), 3, "context");
     CU_ASSERT_EQUAL(rmdir(folder), 0); /* nothing was left behind */
+}
+
+/* ---- Where a model goes ---- */
+
+static char *text_of(const char *const *arguments) {
+    result r = run_with("", -2, arguments);
+    expect_status(&r, 0, "run");
+    char *text = strdup(r.out);
+    release(&r);
+    return text;
+}
+
+static void test_places(void) {
+#define TWENTY "run", "-p", "ROMEO:\n", "-n", "20", "--temp", "0", "-q", "--precision", "exact"
+    char *want = text_of(ARGUMENTS(TWENTY, "-d", "cpu"));
+    char *split = text_of(ARGUMENTS(TWENTY, "--split", "cpu=0-3,cpu:ref=4-7"));
+    char *layers = text_of(ARGUMENTS(TWENTY, "-ngl", "3", "-d", "cpu:ref"));
+    char *none = text_of(ARGUMENTS(TWENTY, "-ngl", "0"));
+    CU_ASSERT(!strcmp(split, want) && !strcmp(layers, want) && !strcmp(none, want));
+    free(want), free(split), free(layers), free(none);
+
+    result r = RUN("run", "--plan", "--split", "cpu=0-3,null=4-7", "-c", "64");
+    expect_status(&r, 0, "run --plan");
+    CU_ASSERT(strstr(r.out, "embed, layers 0 to 3") && strstr(r.out, "layers 4 to 7, head"));
+    CU_ASSERT(strstr(r.out, "tokens/s predicted") && strstr(r.out, "asked for"));
+    release(&r);
+    r = RUN("bench", "--plan", "--json", "-d", "null", "-p", "16", "-n", "16");
+    json_t *plan = expect_json(&r);
+    CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(plan, "split")), "null");
+    CU_ASSERT_EQUAL(json_array_size(json_object_get(plan, "parts")), 1);
+    json_decref(plan);
+    release(&r);
+
+    /* A device that fails is told in one line, and the text goes on. */
+    r = RUN("run", "-p", "ROMEO:\n", "-n", "20", "--temp", "0", "-d", "failing:step9@cpu");
+    expect_status(&r, 0, "a device that fails");
+    CU_ASSERT_PTR_NOT_NULL(
+        strstr(r.err, "glint: failing:step9@cpu failed: the device was lost on purpose; going on with cpu\n"));
+    release(&r);
+
+    expect_failure(RUN("run", "-p", "a", "--split", "gpu9=0-7"), 2, "gpu9: no such device");
+    expect_failure(RUN("run", "-p", "a", "--split", "cpu=0-3"), 2, "layers 4 to 7 are on no device");
+    expect_failure(RUN("run", "-p", "a", "--split", "cpu=0-7", "-d", "cpu"), 2, "--split");
+    expect_failure(RUN("run", "-p", "a", "--split", "cpu=0-7", "-ngl", "2"), 2, "--split");
+    expect_failure(RUN("bench", "--null", "--split", "cpu=0-7"), 2, "--null");
+    expect_failure(RUN("run", "-p", "a", "-d", "null", "--memory", "null=1M"), 4, "1.0 MB may be used");
+    expect_failure(RUN("run", "-p", "a", "--memory", "lots"), 2, "DEVICE=SIZE");
+    expect_failure(RUN("run", "-p", "-ngl", "-d", "nowhere"), 2, "nowhere: no such device"); /* -ngl is the text here */
+    expect_failure(RUN("run", "-p", "a", "-ngl", "x"), 2, "--gpu-layers: 'x' is not a whole number");
+#undef TWENTY
 }
 
 int main(void) {
@@ -537,6 +665,7 @@ int main(void) {
         {"unwritable output", test_unwritable},
         {"run: greedy text of every source", test_run},
         {"run: seeds", test_seed},
+        {"run: what a step reads", test_reading},
         {"run: --top and --watch", test_candidates},
         {"run: JSON events", test_events},
         {"run: an interrupt", test_interrupt},
@@ -545,9 +674,11 @@ int main(void) {
         {"inspect", test_inspect},
         {"inspect: a file name that is not UTF-8", test_odd_name},
         {"devices", test_devices},
+        {"no driver", test_no_driver},
         {"bench", test_bench},
         {"perplexity", test_perplexity},
         {"trace", test_trace},
+        {"where a model goes", test_places},
     };
     return support_main("cli", cases, sizeof cases / sizeof *cases);
 }

@@ -184,6 +184,10 @@ static void test_max(void) {
                 expect(levels[l].max(x, n) == -7.5f, "max", l, n);
                 x[at] = -INFINITY;
                 expect(n == 1 || levels[l].max(x, n) < -7.5f, "max", l, n);
+                for (int i = 0; i < n; i++) x[i] = i == at ? -8.5f : NAN;
+                expect(levels[l].max(x, n) == -8.5f, "max among NaN", l, n);
+                x[at] = NAN;
+                expect(levels[l].max(x, n) == -INFINITY, "max of NaN", l, n);
                 harness_close(&a);
             }
 }

@@ -184,10 +184,32 @@ static void keeps_bits_in_exact(void) {
     op_each_case(keep_bits);
 }
 
+/* ---- What nobody asked for ---- */
+
+/* top_k costs something, so no group makes its result where it is not observed. */
+static void leave_top_out(op_case *c, op_device *device) {
+    if (c->tape.top < 0 || c->tape.argmax < 0) return;
+    rig_setup setup = c->setup;
+    setup.observed = &c->tape.argmax;
+    setup.n_observed = 1;
+    rig g = op_open_rig(device, 1, GLINT_EXACT, &setup);
+    const backend_group *list;
+    for (int i = g.backend->groups(g.program, &list) - 1; i >= 0; i--)
+        for (int j = 0; j < list[i].n_out; j++) CU_ASSERT_NOT_EQUAL(list[i].out[j], c->tape.top);
+    float top[2 * TAPE_MOST_TOP];
+    CU_ASSERT_EQUAL(g.backend->read(g.program, 0, c->tape.top, 0, 1, top, NULL), GLINT_USAGE);
+    rig_close(&g);
+}
+
+static void leaves_out_what_is_not_observed(void) {
+    op_each_case(leave_top_out);
+}
+
 int main(void) {
     static const support_case cases[] = {
         {"stays within bounds", stays_within_bounds},
         {"keeps bits in exact", keeps_bits_in_exact},
+        {"leaves out what is not observed", leaves_out_what_is_not_observed},
     };
     return support_main("ops", cases, sizeof cases / sizeof *cases);
 }

@@ -168,6 +168,210 @@ static void test_penalties(void) {
     glint_model_close(&m);
 }
 
+/* ---- From the likeliest alone ---- */
+
+/* What a session gives: the likeliest by a full sort. */
+static void find_top(const float *l, int n, glint_token_logit top[GLINT_TOP]) {
+    int *order = malloc((size_t)n * sizeof *order);
+    for (int i = 0; i < n; i++) order[i] = i;
+    sorted_by = l;
+    qsort(order, (size_t)n, sizeof *order, likelier);
+    for (int i = 0; i < GLINT_TOP; i++) top[i] = (glint_token_logit){order[i], l[order[i]]};
+    free(order);
+}
+
+/* Logits of which many are equal, some NaN or -infinity in all but what `top` is made from. */
+static void fill_logits(support_random *r, int n, float *l, float *ranked) {
+    bool equal = support_below(r, 2), odd = support_below(r, 2);
+    float spread = support_uniform(r, 0.5f, 8);
+    for (int i = 0; i < n; i++) {
+        l[i] = support_uniform(r, -spread, spread);
+        if (equal) l[i] = roundf(2 * l[i]) / 2;
+        if (odd && !support_below(r, 4)) l[i] = support_below(r, 2) ? NAN : -INFINITY;
+        ranked[i] = isnan(l[i]) ? -INFINITY : l[i];
+    }
+}
+
+typedef struct decisions {
+    int total, by_top;
+} decisions;
+
+/* Two samplers of one seed, one with all logits, one with the likeliest where they decide: always the same token. */
+static decisions compare_choices(const glint_model *m, glint_sampling rules, int draws, uint64_t salt) {
+    int n = glint_model_vocabulary(m);
+    float *l = malloc((size_t)n * sizeof *l), *ranked = malloc((size_t)n * sizeof *ranked);
+    glint_sampler *a = open_sampler(m, rules), *b = open_sampler(m, rules);
+    glint_token_logit top[GLINT_TOP];
+    support_random r = support_seed(salt);
+    decisions d = {0, 0};
+    for (; d.total < draws; d.total++) {
+        if (d.total % 8 == 0) fill_logits(&r, n, l, ranked);
+        if (d.total % 8 == 0) find_top(ranked, n, top);
+        int32_t want = glint_sampler_choose(a, l), got = -1;
+        bool decided = glint_sampler_choose_top(b, top, GLINT_TOP, &got);
+        if (!decided) got = glint_sampler_choose(b, l);
+        d.by_top += decided;
+        CU_ASSERT_EQUAL(got, want);
+    }
+    glint_sampler_close(&a);
+    glint_sampler_close(&b);
+    free(l);
+    free(ranked);
+    return d;
+}
+
+/* Rules under which the likeliest always decide. */
+static void test_top_decides(void) {
+    glint_model *m = open_model();
+    glint_sampling rules[7];
+    for (int i = 0; i < 7; i++) rules[i] = glint_sampling_default();
+    rules[1].top_k = GLINT_TOP;
+    rules[2].top_k = 1;
+    rules[3].temperature = 3;
+    rules[4].top_p = 1, rules[4].min_p = 0;
+    rules[5].top_p = 0.5f;
+    rules[6].temperature = 0;
+    for (int i = 0; i < 7; i++) {
+        const char *why = NULL;
+        CU_ASSERT(glint_sampling_uses_top(&rules[i], &why) && why != NULL);
+        CU_ASSERT_EQUAL(compare_choices(m, rules[i], 4000, 10 + (uint64_t)i).by_top, 4000);
+    }
+    glint_model_close(&m);
+}
+
+/* Penalties: mostly decided, and the same in any case. */
+static void test_top_with_penalties(void) {
+    glint_model *m = open_model();
+    glint_sampling rules[5];
+    for (int i = 0; i < 5; i++) rules[i] = glint_sampling_default();
+    rules[0].repeat_penalty = 1.1f;
+    rules[1].presence_penalty = 1;
+    rules[2].frequency_penalty = 0.3f, rules[2].repeat_penalty = 1.3f;
+    rules[3].temperature = 0, rules[3].repeat_penalty = 1.5f;
+    rules[4].top_k = GLINT_TOP, rules[4].presence_penalty = 30, rules[4].temperature = 5;
+    for (int i = 0; i < 5; i++) {
+        decisions d = compare_choices(m, rules[i], 4000, 20 + (uint64_t)i);
+        CU_ASSERT(glint_sampling_uses_top(&rules[i], NULL));
+        CU_ASSERT(i == 4 ? d.by_top < d.total / 2 : d.by_top > d.total / 2);
+    }
+    glint_model_close(&m);
+}
+
+/* Rules that look further, or that can make a token likelier. */
+static void test_top_is_not_enough(void) {
+    glint_model *m = open_model();
+    glint_sampling rules[5];
+    for (int i = 0; i < 5; i++) rules[i] = glint_sampling_default();
+    rules[0].top_k = 0;
+    rules[1].top_k = GLINT_TOP + 1;
+    rules[2].repeat_penalty = 0.9f;
+    rules[3].presence_penalty = -0.1f;
+    rules[4].frequency_penalty = -0.1f;
+    for (int i = 0; i < 5; i++) {
+        const char *why = NULL;
+        CU_ASSERT(!glint_sampling_uses_top(&rules[i], &why) && why != NULL);
+        CU_ASSERT_EQUAL(compare_choices(m, rules[i], 500, 30 + (uint64_t)i).by_top, 0);
+    }
+    glint_model_close(&m);
+}
+
+/* ---- In a session ---- */
+
+enum { NEW_TOKENS = 24, DEVICES = 16 };
+static const int32_t prompt[] = {1, 403, 407, 261, 378};
+enum { PROMPT = sizeof prompt / sizeof *prompt };
+
+static glint_session *open_session(glint_model *m, const char *device, bool top) {
+    glint_session_options o = {.device = device, .threads = 1, .context = 128, .top = top};
+    glint_session *s = NULL;
+    glint_error err;
+    SUPPORT_OK(glint_session_open(m, &o, &s, &err), &err);
+    return s;
+}
+
+/* Every device but the empty one. */
+static void each_device(void (*test)(glint_model *m, const char *device)) {
+    glint_device_info info[DEVICES];
+    int n = 0;
+    glint_model *m = open_model();
+    CU_ASSERT_EQUAL_FATAL(glint_devices(info, DEVICES, &n, NULL), GLINT_OK);
+    for (int i = 0; i < n && i < DEVICES; i++)
+        if (strcmp(info[i].name, "null") != 0) test(m, info[i].name);
+    glint_model_close(&m);
+}
+
+static void check_top(glint_model *m, const char *device) {
+    glint_session *s = open_session(m, device, true), *without = open_session(m, device, false);
+    glint_token_logit want[GLINT_TOP], got[GLINT_TOP];
+    const float *l;
+    int n = 0;
+    glint_error err;
+    for (int i = 0; i < PROMPT; i++) {
+        SUPPORT_OK(glint_session_feed(s, 0, &prompt[i], 1, &err), &err);
+        SUPPORT_OK(glint_session_logits(s, 0, &l, &err), &err);
+        SUPPORT_OK(glint_session_top(s, 0, got, &n, &err), &err);
+        find_top(l, glint_model_vocabulary(m), want);
+        CU_ASSERT_EQUAL(n, GLINT_TOP);
+        for (int j = 0; j < n; j++) CU_ASSERT(got[j].id == want[j].id && got[j].logit == want[j].logit);
+    }
+    CU_ASSERT_EQUAL(glint_session_top(s, 1, got, &n, &err), GLINT_USAGE);
+    SUPPORT_OK(glint_session_feed(without, 0, prompt, PROMPT, &err), &err);
+    CU_ASSERT_EQUAL(glint_session_top(without, 0, got, &n, &err), GLINT_USAGE);
+    glint_session_close(&s);
+    glint_session_close(&without);
+}
+
+static void test_session_top(void) {
+    each_device(check_top);
+}
+
+typedef struct written {
+    int32_t ids[NEW_TOKENS];
+    int n, all; /* tokens; those of them that came with all logits */
+} written;
+
+static bool write_token(const glint_generated *g, void *user) {
+    written *w = user;
+    w->ids[w->n++] = g->id;
+    w->all += g->logits != NULL;
+    return true;
+}
+
+static written generate(const glint_model *m, glint_session *s, glint_sampling rules) {
+    written w = {.n = 0};
+    glint_sampler *sampler = open_sampler(m, rules);
+    glint_generate_options o = {
+        .prompt = prompt, .n_prompt = PROMPT, .n = NEW_TOKENS, .ignore_end = true, .token = write_token, .user = &w};
+    glint_error err;
+    SUPPORT_OK(glint_session_cut(s, 0, 0, &err), &err);
+    SUPPORT_OK(glint_generate(s, sampler, &o, NULL, &err), &err);
+    CU_ASSERT_EQUAL(w.n, NEW_TOKENS);
+    glint_sampler_close(&sampler);
+    return w;
+}
+
+/* The same text with and without; all logits are read only where the rules want them. */
+static void check_generation(glint_model *m, const char *device) {
+    glint_sampling rules[4];
+    for (int i = 0; i < 4; i++) rules[i] = glint_sampling_default();
+    rules[1].repeat_penalty = 1.2f, rules[1].frequency_penalty = 0.1f;
+    rules[2].temperature = 0, rules[2].presence_penalty = 1;
+    rules[3].top_k = 0;
+    glint_session *with = open_session(m, device, true), *without = open_session(m, device, false);
+    for (int i = 0; i < 4; i++) {
+        written got = generate(m, with, rules[i]), want = generate(m, without, rules[i]);
+        CU_ASSERT(!memcmp(got.ids, want.ids, sizeof got.ids));
+        CU_ASSERT_EQUAL(want.all, NEW_TOKENS);
+        CU_ASSERT(i == 0 ? got.all == 0 : i == 3 ? got.all == NEW_TOKENS : got.all < NEW_TOKENS / 2);
+    }
+    glint_session_close(&with);
+    glint_session_close(&without);
+}
+
+static void test_same_text(void) {
+    each_device(check_generation);
+}
+
 static void test_standing(void) {
     const float l[] = {1, 3, 2, 3, -1};
     glint_candidate top[8];
@@ -200,8 +404,16 @@ static void test_refusals(void) {
 }
 
 int main(void) {
-    const support_case cases[] = {{"distribution", test_distribution},   {"greedy and ties", test_greedy_and_ties},
-                                  {"a seed repeats", test_seed_repeats}, {"penalties", test_penalties},
-                                  {"standing", test_standing},           {"refusals", test_refusals}};
+    const support_case cases[] = {{"distribution", test_distribution},
+                                  {"greedy and ties", test_greedy_and_ties},
+                                  {"a seed repeats", test_seed_repeats},
+                                  {"penalties", test_penalties},
+                                  {"the likeliest decide", test_top_decides},
+                                  {"the likeliest with penalties", test_top_with_penalties},
+                                  {"the likeliest are not enough", test_top_is_not_enough},
+                                  {"the likeliest of a session", test_session_top},
+                                  {"the same text from the likeliest", test_same_text},
+                                  {"standing", test_standing},
+                                  {"refusals", test_refusals}};
     return support_main("sampler", cases, sizeof cases / sizeof *cases);
 }

@@ -26,7 +26,9 @@ typedef struct bench {
 static glint_session *open_session(const bench *b, int batch, int threads) {
     glint_session *s = NULL;
     glint_error err;
-    glint_session_options o = {.device = b->device,
+    bool split = strchr(b->device, '=') != NULL;
+    glint_session_options o = {.device = split ? NULL : b->device,
+                               .split = split ? b->device : NULL,
                                .precision = GLINT_EXACT,
                                .batch = batch,
                                .threads = threads,
@@ -141,6 +143,7 @@ static void test_bits(void) {
         keeps_bits(models[m], "cpu:ref", TOKENS, true);
         keeps_bits(models[m], "cpu", TOKENS, true);
     }
+    keeps_bits(models[0], "cpu=embed,0-1,cpu:ref=2-4,cpu=5-7", TOKENS, true); /* chunks overlap, windows come round */
 }
 
 /* Software renderers are slow: fewer tokens and one model there, all models where GLINT_TEST_ALL is set. */

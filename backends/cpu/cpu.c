@@ -2,6 +2,7 @@
 #include "backends/cpu/cpu.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #ifdef GLINT_BLAS
 #include <cblas.h>
@@ -16,11 +17,23 @@ static glint_status cpu_enumerate(glint_device_info *out, int capacity, int *cou
     return GLINT_OK;
 }
 
+/* "cpu", or "cpu:avx2" for kernels of a lower level than the best. */
+static bool find_level(const char *name, cpu_level *level) {
+    *level = cpu_best_level();
+    if (!strcmp(name, "cpu")) return true;
+    for (int l = CPU_PORTABLE; l <= (int)cpu_best_level(); l++) {
+        *level = (cpu_level)l;
+        if (!strcmp(name + strlen("cpu:"), cpu_level_names[l])) return true;
+    }
+    return false;
+}
+
 static glint_status cpu_open(const char *name, const backend_options *options, backend_device **out, glint_error *err) {
-    (void)name;
+    cpu_level level;
+    if (!find_level(name, &level)) return base_fail(err, GLINT_USAGE, "%s: no such device", name);
     backend_device *d = calloc(1, sizeof *d);
     if (!d) return base_fail(err, GLINT_INTERNAL, "cpu: out of memory");
-    cpu_kernels_for(cpu_best_level(), &d->k);
+    cpu_kernels_for(level, &d->k);
     d->precision = options->precision;
     d->threads = options->threads > 0 ? options->threads : team_processors();
 #ifdef GLINT_BLAS
@@ -32,6 +45,10 @@ static glint_status cpu_open(const char *name, const backend_options *options, b
 
 static void cpu_close(backend_device *d) {
     free(d);
+}
+
+static bool cpu_rounds(const backend_device *d) {
+    return d->precision == GLINT_FAST;
 }
 
 /* ---- Weights ---- */
@@ -97,9 +114,11 @@ static glint_status cpu_write(backend_program *p, tape_value v, int first_row, i
 extern const backend cpu_backend;
 const backend cpu_backend = {
     .name = "cpu",
+    .snapshots = true,
     .enumerate = cpu_enumerate,
     .open = cpu_open,
     .close = cpu_close,
+    .rounds = cpu_rounds,
     .adopt = cpu_adopt,
     .release = cpu_release,
     .weight_rows = cpu_weight_rows,

@@ -73,7 +73,8 @@ typedef struct cpu_op_row {
 
 extern const cpu_op_row cpu_ops[TAPE_KINDS];
 
-cpu_op cpu_embed, cpu_norm, cpu_head_norm, cpu_add, cpu_gate, cpu_select_rows, cpu_argmax; /* cpu_rows.c */
+cpu_op cpu_embed, cpu_norm, cpu_head_norm, cpu_add, cpu_gate, cpu_select_rows; /* cpu_rows.c */
+cpu_op cpu_argmax, cpu_top_k;                                                  /* cpu_pick.c */
 cpu_op cpu_rope;
 cpu_op cpu_matmul;
 cpu_op cpu_cache_write, cpu_attend; /* cpu_attend.c */

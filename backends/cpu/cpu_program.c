@@ -15,6 +15,7 @@ const cpu_op_row cpu_ops[TAPE_KINDS] = {
     [TAPE_GATE] = {cpu_gate, CPU_COLUMNS},
     [TAPE_SELECT_ROWS] = {cpu_select_rows, CPU_ROWS},
     [TAPE_ARGMAX] = {cpu_argmax, CPU_ROWS},
+    [TAPE_TOP_K] = {cpu_top_k, CPU_ROWS},
 };
 
 glint_status cpu_no_memory(glint_error *err) {
@@ -140,7 +141,7 @@ static void run_op(const cpu_run *run, const tape_op *op, const team_member *me)
         c.in[i] = op->in[i] >= 0 ? h->value[op->in[i]] : NULL;
         c.weight[i] = op->weight[i] >= 0 ? h->request.weights[op->weight[i]] : NULL;
     }
-    if (c.rows > 0) cpu_ops[op->kind].body(&c);
+    if (c.rows > 0 && host_computes(h, op)) cpu_ops[op->kind].body(&c);
 }
 
 static void run_share(void *state, const team_member *me) {

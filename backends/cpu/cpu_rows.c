@@ -59,17 +59,3 @@ void cpu_select_rows(const cpu_call *c) {
     for (int r = begin; r < end; r++)
         memcpy(c->out + row_at(c, r), c->in[0] + row_at(c, c->batch->output[r]), (size_t)c->width * sizeof(float));
 }
-
-/* The smallest index of the largest number; 0 where a NaN hides it. */
-static int index_of_largest(const cpu_kernels *k, const float *x, int n) {
-    float largest = k->max(x, n);
-    for (int i = 0; i < n; i++)
-        if (x[i] == largest) return i;
-    return 0;
-}
-
-void cpu_argmax(const cpu_call *c) {
-    int begin, end, n = c->tape->values[c->op->in[0]].width;
-    cpu_my_rows(c, &begin, &end);
-    for (int r = begin; r < end; r++) c->out[r] = (float)index_of_largest(c->k, c->in[0] + (size_t)r * (size_t)n, n);
-}

@@ -22,6 +22,17 @@ static void read_model_name(char *out, size_t room) {
     if (f) fclose(f);
 }
 
+/* What programs may still ask for, the page cache included, which mapped models fill; from /proc/meminfo. */
+static uint64_t available_bytes(void) {
+    char line[256];
+    unsigned long long kib = 0;
+    FILE *f = fopen("/proc/meminfo", "r");
+    while (f && !kib && fgets(line, sizeof line, f))
+        if (sscanf(line, "MemAvailable: %llu", &kib) != 1) kib = 0;
+    if (f) fclose(f);
+    return (uint64_t)kib << 10;
+}
+
 void cpu_describe(glint_device_info *out) {
 #ifdef GLINT_BLAS
     const char *blas = "OpenBLAS";
@@ -34,8 +45,7 @@ void cpu_describe(glint_device_info *out) {
     int threads = team_processors();
     snprintf(out->description, sizeof out->description, "%s, %s, %d thread%s, %s", model,
              cpu_level_names[cpu_best_level()], threads, threads == 1 ? "" : "s", blas);
-    long page = sysconf(_SC_PAGESIZE), all = sysconf(_SC_PHYS_PAGES), available = sysconf(_SC_AVPHYS_PAGES);
-    if (page <= 0) return;
-    if (all > 0) out->memory_bytes = (uint64_t)page * (uint64_t)all;
-    if (available > 0) out->free_bytes = (uint64_t)page * (uint64_t)available;
+    long page = sysconf(_SC_PAGESIZE), all = sysconf(_SC_PHYS_PAGES);
+    if (page > 0 && all > 0) out->memory_bytes = (uint64_t)page * (uint64_t)all;
+    out->free_bytes = available_bytes();
 }

@@ -20,10 +20,9 @@ int gles_places(const gles_egl *egl, gles_place out[GLES_MAX_DEVICES]) {
             bool software = e && gles_has_word(e, "EGL_MESA_device_software");
             out[count++] = (gles_place){devices[i], EGL_PLATFORM_DEVICE_EXT, software};
         }
-    if (count) return count;
     if (platforms && gles_has_word(client, "EGL_MESA_platform_surfaceless"))
         out[count++] = (gles_place){NULL, EGL_PLATFORM_SURFACELESS_MESA, false};
-    if (!count) out[count++] = (gles_place){NULL, 0, false};
+    out[count++] = (gles_place){NULL, 0, false};
     return count;
 }
 
@@ -44,6 +43,7 @@ static const limit_row limit_rows[] = {
     {"blocks", offsetof(gles_limits, blocks), 4},
     {"subgroup", offsetof(gles_limits, subgroup), 0},
     {"meeting", offsetof(gles_limits, meeting), 0},
+    {"maps", offsetof(gles_limits, maps), 0},
 };
 enum { LIMITS = sizeof limit_rows / sizeof *limit_rows };
 
@@ -113,21 +113,41 @@ static void query_limits(gles_context *c) {
     l->align = v > uniform ? v : uniform;
     l->subgroup = usable_subgroup(gl, c->extensions);
     l->meeting = c->software ? 1 : INT32_MAX;
+    l->maps = gl->BufferStorageEXT && gles_has_word(c->extensions, "GL_EXT_buffer_storage");
     const char *mask = getenv("GLINT_GLES_LIMITS");
     if (mask) apply_mask(l, mask);
 }
 
 /* ---- Opening ---- */
 
+static const char *egl_word(EGLint code) {
+    static const char *const words[] = {
+        [EGL_NOT_INITIALIZED - EGL_SUCCESS] = "not initialized",
+        [EGL_BAD_ACCESS - EGL_SUCCESS] = "no access",
+        [EGL_BAD_ALLOC - EGL_SUCCESS] = "out of memory",
+        [EGL_BAD_ATTRIBUTE - EGL_SUCCESS] = "unknown attribute",
+        [EGL_BAD_CONFIG - EGL_SUCCESS] = "bad configuration",
+        [EGL_BAD_DISPLAY - EGL_SUCCESS] = "bad display",
+        [EGL_BAD_MATCH - EGL_SUCCESS] = "the driver does not offer it",
+        [EGL_BAD_PARAMETER - EGL_SUCCESS] = "bad parameter",
+        [EGL_CONTEXT_LOST - EGL_SUCCESS] = "context lost",
+    };
+    int i = code - EGL_SUCCESS;
+    bool known = i >= 0 && i < (int)(sizeof words / sizeof *words) && words[i];
+    return known ? words[i] : "no reason given";
+}
+
 static glint_status egl_failed(const gles_context *c, const char *step, glint_error *err) {
-    return base_fail(err, GLINT_DEVICE, "%s failed: EGL error 0x%04x", step, (unsigned)c->egl.GetError());
+    EGLint code = c->egl.GetError();
+    return base_fail(err, GLINT_DEVICE, "%s failed: %s (EGL error 0x%04x)", step, egl_word(code), (unsigned)code);
 }
 
 static glint_status open_display(gles_context *c, const gles_place *p, glint_error *err) {
     EGLint major = 0, minor = 0;
     c->display = p->platform ? c->egl.GetPlatformDisplayEXT(p->platform, p->device, NULL)
                              : c->egl.GetDisplay(EGL_DEFAULT_DISPLAY);
-    if (c->display == EGL_NO_DISPLAY) return egl_failed(c, "getting a display", err);
+    if (c->display == EGL_NO_DISPLAY)
+        return egl_failed(c, p->device ? "opening a device's display" : "opening a display without a device", err);
     if (!c->egl.Initialize(c->display, &major, &minor)) {
         c->display = EGL_NO_DISPLAY;
         return egl_failed(c, "eglInitialize", err);

@@ -16,6 +16,7 @@ typedef struct gles_limits {
     int64_t align;       /* of offsets of storage and uniform blocks */
     int64_t subgroup;    /* size of a subgroup where arithmetic on it works in compute shaders; 0: not used */
     int64_t meeting; /* work groups that may wait for one another (grid.c); llvmpipe ends loops after 65,535 turns */
+    int64_t maps;    /* 1: buffers can stay mapped (EXT_buffer_storage); 0: they cannot */
 } gles_limits;
 
 /* One way to a display: an EGL device, Mesa's surfaceless platform, or the default display. */
@@ -37,7 +38,8 @@ typedef struct gles_context {
     gles_limits limits;
 } gles_context;
 
-/* Places in the order of the ladder: devices, surfaceless, default. Those that fail later are told by opening them. */
+/* Places in the order of the ladder: devices, surfaceless, default; the last two may be those of a device. Those that
+ * fail later are told by opening them. */
 int gles_places(const gles_egl *egl, gles_place out[GLES_MAX_DEVICES]);
 
 /* GLINT_DEVICE names the step that failed. */

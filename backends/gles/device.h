@@ -4,7 +4,9 @@
 
 #include "backends/gles/context.h"
 #include "backends/gles/layouts.h"
+#include "backends/gles/notes.h"
 #include "backends/gles/programs.h"
+#include "backends/gles/upload.h"
 
 enum { GLES_NONE = -1, GLES_MAX_ARENAS = 256, GLES_OFFSET = 256 /* everything in a buffer begins at a multiple */ };
 
@@ -17,12 +19,12 @@ typedef struct gles_buffer {
 } gles_buffer;
 
 /* Host memory that the driver can copy from: a ring of segments, persistently mapped where EXT_buffer_storage is. */
-enum { GLES_SEGMENTS = 4, GLES_SEGMENT_BYTES = 4 << 20 };
+enum { GLES_SEGMENTS = 32, GLES_SEGMENT_BYTES = 512 << 10 };
 typedef struct gles_staging {
     GLuint id;             /* 0: no persistent maps; `memory` is the process's own and goes through sub-data */
     unsigned char *memory; /* GLES_SEGMENTS segments */
     GLsync busy[GLES_SEGMENTS];
-    int segment;
+    int next;
 } gles_staging;
 
 /* A small place that the device writes and the host reads, each time after a fence of its own. */
@@ -35,6 +37,7 @@ typedef struct gles_slot {
 struct backend_device {
     gles_context c;
     gles_programs *programs;
+    gles_notes notes;
     backend_options options;
     gles_buffer arena[GLES_MAX_ARENAS]; /* weights */
     int n_arenas;
@@ -49,7 +52,7 @@ struct backend_device {
     int decode_groups;   /* the most that may run at a time */
     gles_buffer grid;    /* where they meet: see glsl/grid.glsl */
     uint32_t arrived;    /* arrivals there so far, modulo 2^32 */
-    int upload_threads;  /* that re-code weights */
+    gles_crew *crew;     /* that re-codes weights */
 };
 
 glint_status gles_memory_open(backend_device *d, glint_error *err);
@@ -64,10 +67,11 @@ void gles_buffer_close(backend_device *d, gles_buffer *b);
 glint_status gles_arena_take(backend_device *d, size_t bytes, int *number, size_t *offset, glint_error *err);
 /* Waits for a fence, if there is one, and ends it. */
 glint_status gles_wait(backend_device *d, GLsync *fence, glint_error *err);
-/* The next segment of the ring, free to be filled; copies out of it; its end. */
-glint_status gles_stage_begin(backend_device *d, unsigned char **out, glint_error *err);
-void gles_stage_copy(backend_device *d, size_t from, const gles_buffer *to, size_t offset, size_t bytes);
-glint_status gles_stage_end(backend_device *d, glint_error *err);
+/* The next segment of the ring, once it is free to be filled; its memory; copies out of it; its end. */
+glint_status gles_stage_begin(backend_device *d, int *segment, glint_error *err);
+unsigned char *gles_stage_memory(const backend_device *d, int segment);
+void gles_stage_copy(backend_device *d, int segment, size_t from, const gles_buffer *to, size_t offset, size_t bytes);
+glint_status gles_stage_end(backend_device *d, int segment, glint_error *err);
 /* Copies bytes of a buffer to the host, after everything submitted so far. */
 glint_status gles_read(backend_device *d, const gles_buffer *from, size_t offset, size_t bytes, void *out,
                        glint_error *err);
@@ -85,6 +89,8 @@ glint_status gles_write(backend_device *d, const gles_buffer *to, size_t offset,
 
 /* How many work groups of `threads` invocations run at a time (resident.c). */
 glint_status gles_measure_resident(backend_device *d, int threads, int *out, glint_error *err);
+/* Bytes a second that shaders read, and seconds that a dispatch with a barrier takes (measure.c). */
+glint_status gles_measure_speed(backend_device *d, double *bandwidth, double *dispatch, glint_error *err);
 
 /* ---- Weights (weights.c) ---- */
 
@@ -222,7 +228,11 @@ struct backend_program {
     arena memory;
 };
 
-int gles_upload_threads(void);
+glint_status gles_facts(backend_device *d, glint_device_report *report, void *user, glint_error *err);
+backend_verdict gles_verdict(backend_device *d, glint_error *words);
+void gles_keep_verdict(backend_device *d, backend_verdict v, const char *words);
+
+size_t gles_weight_bytes(const backend_view *v);
 glint_status gles_adopt(backend_device *d, const backend_view *v, backend_weight **out, glint_error *err);
 void gles_release(backend_device *d, backend_weight *w);
 glint_status gles_weight_rows(backend_device *d, backend_weight *w, int first, int n, float *out, glint_error *err);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "backends/gles/device.h"
+#include "backends/gles/kernel_memory.h"
 
 /* ---- Devices: "gles:0", "gles:1" ... hardware in the order of EGL; "gles:llvmpipe" for the software renderer ---- */
 
@@ -12,13 +13,9 @@ enum {
     PRODUCT_GROUP = 512,
     DECODE_GROUP = 512,
     TEAM = 32 /* lanes that add up by themselves */,
-    SOFTWARE_GROUPS = 64
+    SOFTWARE_GROUPS = 64,
+    SOFTWARE_DECODE = 4
 };
-
-typedef struct found {
-    gles_place place;
-    glint_device_info info;
-} found;
 
 static void driver_memory(gles_context *c, glint_device_info *info) {
     enum { TOTAL_KIB = 0x9048, FREE_KIB = 0x9049 }; /* NVX_gpu_memory_info; answers in an ES context too */
@@ -32,24 +29,51 @@ static void driver_memory(gles_context *c, glint_device_info *info) {
     info->free_bytes = (uint64_t)available << 10;
 }
 
-/* Opens each place once to learn what it is; those that fail are left out. */
-static int find_devices(const gles_egl *egl, found out[GLES_MAX_DEVICES], glint_error *err) {
+/* What the driver does not tell the kernel may. */
+static void find_memory(gles_context *c, const gles_place *place, glint_device_info *info) {
+    enum { RENDER_NODE = 0x3377 }; /* EGL_DRM_RENDER_NODE_FILE_EXT */
+    driver_memory(c, info);
+    if (info->memory_bytes || info->software || !place->device) return;
+    const char *words = c->egl.QueryDeviceStringEXT(place->device, EGL_EXTENSIONS);
+    bool has_node = words && gles_has_word(words, "EGL_EXT_device_drm_render_node");
+    const char *node = has_node ? c->egl.QueryDeviceStringEXT(place->device, RENDER_NODE) : NULL;
+    if (node) gles_kernel_memory("/sys", node, info);
+}
+
+/* "gles" is the first device that is no software. */
+static bool is_called(const glint_device_info *d, const char *name) {
+    return !strcmp(d->name, name) || (!strcmp(name, "gles") && !d->software);
+}
+
+/* Opens each place once to learn what it is; those that fail are left out, and where no device of EGL works Mesa's
+ * surfaceless platform or the default display may. The context of the device `wanted` (NULL: none) stays open in
+ * `kept`, and the search ends there: a context takes long to make. err->message must be empty. */
+static int find_devices(const gles_egl *egl, glint_device_info out[GLES_MAX_DEVICES], const char *wanted,
+                        gles_context *kept, glint_error *err) {
     gles_place places[GLES_MAX_DEVICES];
     int n = gles_places(egl, places), count = 0, hardware = 0;
-    for (int i = 0; i < n; i++) {
+    for (int i = 0; i < n && !(count && !places[i].device); i++) {
         gles_context c;
-        if (gles_context_open(egl, &places[i], &c, err)) continue;
-        found *f = &out[count];
-        *f = (found){.place = places[i], .info = {.software = c.software}};
+        glint_error why;
+        if (gles_context_open(egl, &places[i], &c, &why)) {
+            if (err && !err->message[0]) *err = why; /* the first reason says most */
+            continue;
+        }
+        glint_device_info *f = &out[count];
+        *f = (glint_device_info){.software = c.software};
         if (c.software)
-            snprintf(f->info.name, sizeof f->info.name, "gles:llvmpipe");
+            snprintf(f->name, sizeof f->name, "gles:llvmpipe");
         else
-            snprintf(f->info.name, sizeof f->info.name, "gles:%d", hardware++);
-        snprintf(f->info.description, sizeof f->info.description, "%.100s, %.80s", c.renderer, c.version);
-        driver_memory(&c, &f->info);
+            snprintf(f->name, sizeof f->name, "gles:%d", hardware++);
+        snprintf(f->description, sizeof f->description, "%.100s, %.80s", c.renderer, c.version);
+        find_memory(&c, &places[i], f);
+        if (wanted && is_called(f, wanted)) {
+            *kept = c;
+            return count + 1;
+        }
         gles_context_close(&c);
         bool again = false; /* the software renderer can appear twice */
-        for (int j = 0; j < count; j++) again |= !strcmp(out[j].info.name, f->info.name);
+        for (int j = 0; j < count; j++) again |= !strcmp(out[j].name, f->name);
         count += !again;
     }
     return count;
@@ -57,28 +81,36 @@ static int find_devices(const gles_egl *egl, found out[GLES_MAX_DEVICES], glint_
 
 static glint_status gles_enumerate(glint_device_info *out, int capacity, int *count, glint_error *err) {
     gles_egl egl;
-    found all[GLES_MAX_DEVICES];
+    glint_device_info all[GLES_MAX_DEVICES];
     (void)err;
     *count = 0;
     if (gles_egl_open(&egl, NULL)) return GLINT_OK; /* no library: no devices */
-    *count = find_devices(&egl, all, NULL);
-    for (int i = 0; i < *count && i < capacity; i++) out[i] = all[i].info;
+    *count = find_devices(&egl, all, NULL, NULL, NULL);
+    for (int i = 0; i < *count && i < capacity; i++) out[i] = all[i];
     gles_egl_close(&egl);
     return GLINT_OK;
 }
 
 /* ---- Opening ---- */
 
+/* A device that is not there may be one that failed: then it says why. */
 static glint_status open_named(const char *name, gles_context *out, glint_error *err) {
     gles_egl egl;
-    found all[GLES_MAX_DEVICES];
-    glint_status s = gles_egl_open(&egl, err);
-    if (s) return s;
-    int n = find_devices(&egl, all, err);
-    for (int i = 0; i < n; i++)
-        if (!strcmp(all[i].info.name, name)) return gles_context_open(&egl, &all[i].place, out, err);
+    glint_device_info all[GLES_MAX_DEVICES];
+    glint_error why = {""};
+    glint_status s = gles_egl_open(&egl, &why);
+    int n = s ? 0 : find_devices(&egl, all, name, out, &why);
+    if (n && is_called(&all[n - 1], name)) return GLINT_OK;
     gles_egl_close(&egl);
-    return n ? base_fail(err, GLINT_USAGE, "%s: no such device", name) : GLINT_DEVICE; /* err says what failed */
+    if (!n || why.message[0]) return base_fail(err, GLINT_DEVICE, "%s: %s", name, why.message);
+    return base_fail(err, GLINT_DEVICE, "%s: there is no such device here; OpenGL ES has %s%s", name, all[0].name,
+                     n > 1             ? " and others"
+                     : all[0].software ? ", a software renderer"
+                                       : " alone");
+}
+
+static const char *gles_notice(const backend_device *d) {
+    return gles_programs_notice(d->programs);
 }
 
 static void gles_close(backend_device *d) {
@@ -87,6 +119,7 @@ static void gles_close(backend_device *d) {
         gles_memory_close(d);
         gles_programs_close(&d->programs);
     }
+    gles_notes_close(&d->notes);
     gles_context_close(&d->c);
     free(d);
 }
@@ -97,13 +130,23 @@ static int group_size(const backend_device *d, int wanted) {
     return wanted;
 }
 
+/* How many groups of the products' size run at a time: measured once, then known from the notes. */
+static glint_status count_resident(backend_device *d, int *out, glint_error *err) {
+    char words[16];
+    if (gles_note_get(&d->notes, "resident", words, sizeof words) && (*out = atoi(words)) > 0) return GLINT_OK;
+    glint_status s = gles_measure_resident(d, d->product_threads, out, err);
+    if (s) return s;
+    snprintf(words, sizeof words, "%d", *out);
+    gles_note_set(&d->notes, "resident", words);
+    return s;
+}
+
 /* Products hold so much in registers that half as many of them run at a time as of a shader that holds nothing. */
-static glint_status measure_groups(backend_device *d, glint_error *err) {
+static glint_status choose_groups(backend_device *d, glint_error *err) {
     int most;
-    glint_status s = gles_measure_resident(d, d->product_threads, &most, err);
+    glint_status s = count_resident(d, &most, err);
     if (!s) d->product_groups = most > 1 ? most / 2 : 1;
-    if (!s) s = gles_measure_resident(d, d->decode_threads, &most, err);
-    if (!s) d->decode_groups = most > 1 ? most / 2 : 1;
+    d->decode_groups = d->product_groups;
     return s;
 }
 
@@ -117,14 +160,15 @@ static glint_status gles_open(const char *name, const backend_options *options, 
         return s;
     }
     d->options = *options;
-    d->upload_threads = gles_upload_threads();
     d->threads = group_size(d, LARGEST_GROUP);
     d->product_threads = d->c.software ? d->threads : group_size(d, PRODUCT_GROUP);
     d->decode_threads = d->c.limits.subgroup == TEAM ? group_size(d, DECODE_GROUP) : TEAM;
-    d->product_groups = d->decode_groups = SOFTWARE_GROUPS;
+    d->product_groups = SOFTWARE_GROUPS;
+    d->decode_groups = SOFTWARE_DECODE;
+    gles_notes_open(&d->c, &d->notes);
     s = gles_programs_open(&d->c, &d->programs, err);
     if (!s) s = gles_memory_open(d, err);
-    if (!s && !d->c.software) s = measure_groups(d, err);
+    if (!s && !d->c.software) s = choose_groups(d, err);
     if (s)
         gles_close(d);
     else
@@ -138,6 +182,11 @@ const backend gles_backend = {
     .enumerate = gles_enumerate,
     .open = gles_open,
     .close = gles_close,
+    .facts = gles_facts,
+    .verdict = gles_verdict,
+    .keep_verdict = gles_keep_verdict,
+    .notice = gles_notice,
+    .weight_bytes = gles_weight_bytes,
     .adopt = gles_adopt,
     .release = gles_release,
     .weight_rows = gles_weight_rows,

@@ -1,9 +1,11 @@
 /* The barrier across work groups that decode.comp needs between phases: trying out how many of them meet. OpenGL has no
  * word for it, so the program itself is run, with phases of nothing: it is what holds the registers and the memory. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "backends/gles/phases.h"
 
+static const char note[] = "meeting";
 enum { WARM_UP = 4 /* barriers in a trial, and one more phase */ };
 
 static glint_status try_groups(backend_program *p, const gles_buffer *nothing, uint32_t groups, bool *met,
@@ -27,6 +29,21 @@ static glint_status try_groups(backend_program *p, const gles_buffer *nothing, u
     return s;
 }
 
+/* As many as met last time, where that is known. */
+static int first_guess(const backend_device *d) {
+    char words[16];
+    int groups = d->decode_groups, noted = 0;
+    if (gles_note_get(&d->notes, note, words, sizeof words)) noted = atoi(words);
+    if (noted > 0 && noted < groups) groups = noted;
+    return groups < d->c.limits.meeting ? groups : (int)d->c.limits.meeting;
+}
+
+static void note_groups(backend_device *d, int groups) {
+    char words[16];
+    snprintf(words, sizeof words, "%d", groups);
+    gles_note_set(&d->notes, note, words);
+}
+
 glint_status gles_grid_measure(backend_program *p, glint_error *err) {
     backend_device *d = p->device;
     size_t bytes = (size_t)p->window * sizeof(gles_phase);
@@ -38,14 +55,14 @@ glint_status gles_grid_measure(backend_program *p, glint_error *err) {
     if (!s) s = gles_buffer_open(d, bytes, &nothing, err);
     if (!s) s = gles_write(d, &nothing, 0, bytes, phases, err);
     bool met = false;
-    int64_t most = d->c.limits.meeting;
-    uint32_t groups = (uint32_t)(d->decode_groups < most ? d->decode_groups : most);
+    int groups = first_guess(d);
     while (!s && !met && groups) {
-        s = try_groups(p, &nothing, groups, &met, err);
+        s = try_groups(p, &nothing, (uint32_t)groups, &met, err);
         if (!met) groups /= 2;
     }
+    if (met) note_groups(d, groups);
     p->meets = met;
-    p->groups_at_once = met ? groups : (uint32_t)d->product_groups;
+    p->groups_at_once = (uint32_t)(met ? groups : d->decode_groups);
     gles_buffer_close(d, &nothing);
     free(phases);
     return s;

@@ -65,8 +65,10 @@ int gles_products_group(const backend_program *p, int i) {
     const tape_op *first = gles_op_at(p, i + f.ops);
     if (!first || first->kind != TAPE_MATMUL) return 0;
     int n = f.ops ? count_products(p, i + f.ops, first->in[0]) : 1, last = i + f.ops + n - 1;
-    bool closes = is_gated_pair(p, i + f.ops, n) || (n == 1 && follows(p, last + 1, TAPE_ARGMAX, last));
-    return f.ops + n + closes;
+    if (is_gated_pair(p, i + f.ops, n)) return f.ops + n + 1;
+    int skip = is_kind(p, last + 1, TAPE_TOP_K) && !p->kept[gles_op_at(p, last + 1)->out];
+    bool picks = n == 1 && follows(p, last + 1 + skip, TAPE_ARGMAX, last);
+    return f.ops + n + (picks ? 1 + skip : 0);
 }
 
 gles_attention gles_find_attention(const backend_program *p, int i) {

@@ -5,9 +5,10 @@
  * neighbouring blocks, read neighbouring memory: unit i of block b of plane p is at  start(p) + (i * n + b) * unit[p].
  *
  * Numbers are q * scale (+ minimum): integers q of `bits` bits less `offset`, float32 scales (1 or 2 a block: for 32 or
- * for 16 numbers each) and float32 minimums where the format has them. Every file format maps to a layout without loss;
- * formats without a layout of their own are re-coded to 8 bits. glsl/layouts/ holds the same meaning in GLSL; the op
- * suite compares both with format_table. Numerics: q * scale is exact in float32; with a minimum one rounding more.
+ * for 16 numbers each) and float32 minimums where the format has them. Every file format maps to a layout without loss:
+ * one without a layout of its own is re-coded to the narrowest that holds its integers and scales. glsl/layouts/ holds
+ * the same meaning in GLSL; the op suite compares both with format_table. Numerics: q * scale is exact in float32; with
+ * a minimum one rounding more.
  *
  * Inside a block's words, lowest bits first (j = 0..3, k = 0..7):
  *     F32, F16, BF16   the numbers in order
@@ -28,13 +29,13 @@ typedef enum gles_layout_id {
     GLES_F32,
     GLES_F16,
     GLES_BF16,
-    GLES_Q4,    /* Q4_0 */
+    GLES_Q4,    /* Q4_0; TQ1_0 TQ2_0 Q1_0 Q2_0 */
     GLES_Q4M,   /* Q4_1 Q4_K: with minimums */
-    GLES_Q5,    /* Q5_0 */
+    GLES_Q5,    /* Q5_0; IQ1_S IQ3_S MXFP4 */
     GLES_Q5M,   /* Q5_1 Q5_K */
-    GLES_Q6,    /* Q6_K: two scales a block */
-    GLES_Q8,    /* Q8_0, and IQ4_NL IQ4_XS MXFP4 re-coded */
-    GLES_Q8X2,  /* everything else re-coded: two scales a block */
+    GLES_Q6,    /* Q6_K: two scales a block; Q3_K NVFP4 IQ1_M */
+    GLES_Q8,    /* Q8_0; IQ4_NL IQ4_XS IQ2_XXS IQ3_XXS */
+    GLES_Q8X2,  /* IQ2_XS IQ2_S: two scales a block */
     GLES_Q8X2M, /* Q2_K: two scales and two minimums a block */
     GLES_LAYOUTS
 } gles_layout_id;

@@ -1,12 +1,13 @@
 /* Buffers, arenas for weights, the staging ring, and reading back. */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "backends/gles/device.h"
 
 /* glBufferStorageEXT's flags; the headers of some systems lack them. */
 enum { MAP_PERSISTENT = 0x0040, MAP_COHERENT = 0x0080 };
-enum { FIRST_ARENA = 1 << 20, LARGEST_ARENA = 512 << 20, LONGEST_WAIT_S = 60 };
+enum { FIRST_ARENA = 1 << 20, LARGEST_ARENA = 512 << 20, LONGEST_WAIT_S = 60, FLUSH_EACH = 4 };
 
 glint_status gles_wait(backend_device *d, GLsync *fence, glint_error *err) {
     if (!*fence) return GLINT_OK;
@@ -85,7 +86,7 @@ static glint_status staging_open(backend_device *d, glint_error *err) {
     const gles_gl *gl = &d->c.gl;
     gles_staging *s = &d->staging;
     size_t bytes = (size_t)GLES_SEGMENTS * GLES_SEGMENT_BYTES;
-    if (gl->BufferStorageEXT && gles_has_word(d->c.extensions, "GL_EXT_buffer_storage")) {
+    if (d->c.limits.maps) {
         GLbitfield flags = GL_MAP_WRITE_BIT | MAP_PERSISTENT | MAP_COHERENT;
         gl->GenBuffers(1, &s->id);
         gl->BindBuffer(GL_COPY_READ_BUFFER, s->id);
@@ -111,16 +112,21 @@ static void staging_close(backend_device *d) {
     *s = (gles_staging){0};
 }
 
-glint_status gles_stage_begin(backend_device *d, unsigned char **out, glint_error *err) {
+glint_status gles_stage_begin(backend_device *d, int *segment, glint_error *err) {
     gles_staging *s = &d->staging;
-    *out = s->memory + (size_t)s->segment * GLES_SEGMENT_BYTES;
-    return gles_wait(d, &s->busy[s->segment], err);
+    *segment = s->next;
+    s->next = (s->next + 1) % GLES_SEGMENTS;
+    return gles_wait(d, &s->busy[*segment], err);
 }
 
-void gles_stage_copy(backend_device *d, size_t from, const gles_buffer *to, size_t offset, size_t bytes) {
+unsigned char *gles_stage_memory(const backend_device *d, int segment) {
+    return d->staging.memory + (size_t)segment * GLES_SEGMENT_BYTES;
+}
+
+void gles_stage_copy(backend_device *d, int segment, size_t from, const gles_buffer *to, size_t offset, size_t bytes) {
     const gles_gl *gl = &d->c.gl;
     gles_staging *s = &d->staging;
-    size_t at = (size_t)s->segment * GLES_SEGMENT_BYTES + from;
+    size_t at = (size_t)segment * GLES_SEGMENT_BYTES + from;
     gl->BindBuffer(GL_COPY_WRITE_BUFFER, to->id);
     if (s->id) {
         gl->BindBuffer(GL_COPY_READ_BUFFER, s->id);
@@ -131,11 +137,10 @@ void gles_stage_copy(backend_device *d, size_t from, const gles_buffer *to, size
     }
 }
 
-glint_status gles_stage_end(backend_device *d, glint_error *err) {
+glint_status gles_stage_end(backend_device *d, int segment, glint_error *err) {
     gles_staging *s = &d->staging;
-    if (s->id) s->busy[s->segment] = d->c.gl.FenceSync(GL_SYNC_GPU_COMMANDS_COMPLETE, 0);
-    d->c.gl.Flush();
-    s->segment = (s->segment + 1) % GLES_SEGMENTS;
+    if (s->id) s->busy[segment] = d->c.gl.FenceSync(GL_SYNC_GPU_COMMANDS_COMPLETE, 0);
+    if (segment % FLUSH_EACH == 0) d->c.gl.Flush(); /* drivers take long for it; waiting for a fence flushes too */
     return gles_check(&d->c, "uploading", err);
 }
 
@@ -181,12 +186,12 @@ glint_status gles_write(backend_device *d, const gles_buffer *to, size_t offset,
                         glint_error *err) {
     for (size_t at = 0; at < bytes; at += GLES_SEGMENT_BYTES) {
         size_t n = bytes - at < GLES_SEGMENT_BYTES ? bytes - at : GLES_SEGMENT_BYTES;
-        unsigned char *memory;
-        glint_status s = gles_stage_begin(d, &memory, err);
+        int segment;
+        glint_status s = gles_stage_begin(d, &segment, err);
         if (s) return s;
-        memcpy(memory, (const char *)in + at, n);
-        gles_stage_copy(d, 0, to, offset + at, n);
-        s = gles_stage_end(d, err);
+        memcpy(gles_stage_memory(d, segment), (const char *)in + at, n);
+        gles_stage_copy(d, segment, 0, to, offset + at, n);
+        s = gles_stage_end(d, segment, err);
         if (s) return s;
     }
     return GLINT_OK;
@@ -246,10 +251,13 @@ glint_status gles_slot_read(backend_device *d, gles_slot *s, size_t offset, size
 /* ---- All of it ---- */
 
 glint_status gles_memory_open(backend_device *d, glint_error *err) {
-    return staging_open(d, err);
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    glint_status s = staging_open(d, err);
+    return s ? s : gles_crew_open(cores > 1 ? (int)cores - 1 : 0, &d->crew, err);
 }
 
 void gles_memory_close(backend_device *d) {
+    gles_crew_close(&d->crew);
     for (int i = 0; i < d->n_arenas; i++) gles_buffer_close(d, &d->arena[i]);
     gles_buffer_close(d, &d->vectors);
     gles_buffer_close(d, &d->grid);

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/base/file_map.h"
@@ -17,39 +16,11 @@ typedef struct file_head {
 } file_head;
 _Static_assert(sizeof(file_head) == 32, "no padding: it is written as it is");
 
-static const char file_magic[8] = "glprog1";
-
-/* FNV-1a, http://www.isthe.com/chongo/tech/comp/fnv */
-static const uint64_t hash_start = 0xCBF29CE484222325u;
-
-static uint64_t hash(uint64_t h, const void *data, size_t n) {
-    for (const unsigned char *p = data, *end = p + n; p < end; p++) h = (h ^ *p) * 0x100000001B3u;
-    return h;
-}
-
-/* ---- Folder and names ---- */
-
-const char *gles_cache_folder(arena *memory) {
-    const char *own = getenv("GLINT_CACHE_DIR"), *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-    if (own && *own) return arena_printf(memory, "%s", own);
-    if (xdg && *xdg == '/') return arena_printf(memory, "%s/glint", xdg); /* a relative one is invalid, says XDG */
-    return home && *home ? arena_printf(memory, "%s/.cache/glint", home) : NULL;
-}
-
-/* The folder and those above it. Only the last failure counts: file_out_open tells it better. */
-static void make_folders(gles_program_cache *k) {
-    char *path = arena_printf(&k->memory, "%s", k->folder);
-    if (!path) return;
-    for (char *slash = path + 1; (slash = strchr(slash, '/')); slash++) {
-        *slash = 0;
-        mkdir(path, 0700);
-        *slash = '/';
-    }
-    mkdir(path, 0700);
-}
+static const char file_magic[8] = "glprog2";
+enum { LARGEST_FOLDER = 64 << 20 };
 
 static const char *path_of(gles_program_cache *k, const gles_composed *source) {
-    uint64_t h = hash(hash(hash_start, k->driver, strlen(k->driver)), source->text, source->bytes);
+    uint64_t h = gles_hash(gles_hash(GLES_HASH, k->driver, strlen(k->driver)), source->text, source->bytes);
     return arena_printf(&k->memory, "%s/%016llx.program", k->folder, (unsigned long long)h);
 }
 
@@ -67,8 +38,18 @@ void gles_program_cache_open(gles_context *c, gles_program_cache *out) {
 }
 
 void gles_program_cache_close(gles_program_cache *k) {
+    if (k->has_written) gles_folder_prune(k->folder, LARGEST_FOLDER);
     arena_free(&k->memory);
     *k = (gles_program_cache){0};
+}
+
+/* Of the head behind the checksum, then of each part. */
+static uint64_t checksum(const file_head *head, const void *driver, const void *source, const void *binary) {
+    size_t skip = offsetof(file_head, format);
+    uint64_t sum = gles_hash(GLES_HASH, (const char *)head + skip, sizeof *head - skip);
+    sum = gles_hash(sum, driver, head->driver_bytes);
+    sum = gles_hash(sum, source, head->source_bytes);
+    return gles_hash(sum, binary, head->binary_bytes);
 }
 
 /* ---- Loading ---- */
@@ -80,15 +61,15 @@ static bool same(const unsigned char *at, const char *text, uint32_t n) {
 /* NULL, and where the binary lies; or what is wrong with the file. */
 static const char *check_file(const gles_program_cache *k, const gles_composed *source, const file_map *m,
                               file_head *head, const unsigned char **binary) {
-    size_t skip = offsetof(file_head, format), bytes = sizeof *head;
+    size_t bytes = sizeof *head;
     if (m->bytes < bytes) return " is cut off";
     memcpy(head, m->data, sizeof *head);
     if (memcmp(head->magic, file_magic, sizeof file_magic) != 0) return " is no program of this version";
     if (!size_add(bytes, head->driver_bytes, &bytes) || !size_add(bytes, head->source_bytes, &bytes) ||
         !size_add(bytes, head->binary_bytes, &bytes) || bytes != m->bytes)
         return " is cut off";
-    if (hash(hash_start, m->data + skip, m->bytes - skip) != head->checksum) return " is damaged";
-    const unsigned char *at = m->data + sizeof *head;
+    const unsigned char *at = m->data + sizeof *head, *text = at + head->driver_bytes;
+    if (checksum(head, at, text, text + head->source_bytes) != head->checksum) return " is damaged";
     if (!same(at, k->driver, head->driver_bytes)) return " is another driver's";
     at += head->driver_bytes;
     if (!same(at, source->text, head->source_bytes)) return " is another shader's";
@@ -123,6 +104,7 @@ GLuint gles_program_cache_load(gles_program_cache *k, const gles_composed *sourc
     wrong = check_file(k, source, &m, &head, &binary);
     if (!wrong && !(program = program_of(&k->c->gl, &head, binary))) wrong = " is refused by the driver";
     file_map_close(&m);
+    if (!wrong) gles_folder_touch(path);
     if (wrong) {
         char what[512];
         snprintf(what, sizeof what, "%s%s", path, wrong);
@@ -138,7 +120,7 @@ static glint_status write_file(gles_program_cache *k, const gles_composed *sourc
     file_out f;
     const char *path = path_of(k, source);
     if (!path) return base_fail(err, GLINT_INTERNAL, "out of memory");
-    make_folders(k);
+    gles_folder_make(k->folder);
     glint_status s = file_out_open(path, &f, err);
     if (s) return s;
     fwrite(head, sizeof *head, 1, f.stream);
@@ -155,12 +137,9 @@ static void store(gles_program_cache *k, const gles_composed *source, uint32_t f
                       .source_bytes = (uint32_t)source->bytes,
                       .binary_bytes = bytes};
     glint_error err;
-    size_t skip = offsetof(file_head, format);
     memcpy(head.magic, file_magic, sizeof file_magic);
-    uint64_t sum = hash(hash_start, (const char *)&head + skip, sizeof head - skip);
-    sum = hash(sum, k->driver, head.driver_bytes);
-    sum = hash(sum, source->text, head.source_bytes);
-    head.checksum = hash(sum, binary, bytes);
+    head.checksum = checksum(&head, k->driver, source->text, binary);
+    k->has_written = true;
     if (!write_file(k, source, &head, binary, &err)) return;
     k->writes = false;
     notice(k, err.message, "; programs will be compiled again at the next start");

@@ -1,11 +1,11 @@
 /* Commands for single ops: a table op kind -> what to dispatch with which parameters. Fused groups are in fuse.c. */
 #include <string.h>
 
-#include "backends/gles/device.h"
+#include "backends/gles/record.h"
 
 /* ---- A command being recorded ---- */
 
-static gles_params params_of(const backend_program *p, const tape_op *op) {
+gles_params gles_params_of(const backend_program *p, const tape_op *op) {
     gles_params q = {.norm = UINT32_MAX};
     const tape *t = p->request.tape;
     if (op->in[0] >= 0) {
@@ -63,7 +63,7 @@ glint_status gles_append_command(backend_program *p, gles_command command, const
     return GLINT_OK;
 }
 
-static enum gles_rows rows_of(const backend_program *p, const tape_op *op) {
+enum gles_rows gles_rows_of(const backend_program *p, const tape_op *op) {
     tape_value v = op->out >= 0 ? op->out : op->in[0];
     return p->request.tape->values[v].outputs ? GLES_OUTPUTS : GLES_ROWS;
 }
@@ -71,7 +71,7 @@ static enum gles_rows rows_of(const backend_program *p, const tape_op *op) {
 /* x groups for `width` numbers of every row, an invocation a number. */
 static gles_command per_number(const backend_program *p, const tape_op *op, uint32_t width) {
     return (gles_command){
-        .per_row = width, .row_divisor = (uint32_t)p->device->threads, .rows = rows_of(p, op), .barrier = true};
+        .per_row = width, .row_divisor = (uint32_t)p->device->threads, .rows = gles_rows_of(p, op), .barrier = true};
 }
 
 static backend_weight *weight(const backend_program *p, const tape_op *op, int i) {
@@ -109,7 +109,7 @@ static bool is_tiled(const backend_program *p, int most_rows) {
 static glint_status record_embed(backend_program *p, const tape_op *op, glint_error *err) {
     const backend_weight *w = weight(p, op, 0);
     const gles_define defines[] = {{"LIST", NULL, 1}, gles_layout_define(p, w)};
-    gles_params q = params_of(p, op);
+    gles_params q = gles_params_of(p, op);
     q.blocks = gles_blocks(w->cols);
     q.previous = p->request.tape->argmax >= 0 ? p->offset[p->request.tape->argmax] : 0;
     for (int i = 0; i < w->n_slices; i++) {
@@ -125,7 +125,7 @@ static glint_status record_embed(backend_program *p, const tape_op *op, glint_er
 }
 
 static glint_status record_norm(backend_program *p, const tape_op *op, glint_error *err) {
-    gles_params q = params_of(p, op);
+    gles_params q = gles_params_of(p, op);
     q.norm = (uint32_t)weight(p, op, 0)->vector;
     if (op->kind == TAPE_NORM) {
         q.heads = 1;
@@ -134,19 +134,19 @@ static glint_status record_norm(backend_program *p, const tape_op *op, glint_err
     gles_command c = {.storage = {0, 0, p->device->vectors.id},
                       .per_row = q.heads,
                       .row_divisor = 1,
-                      .rows = rows_of(p, op),
+                      .rows = gles_rows_of(p, op),
                       .barrier = true};
     return gles_add_command(p, "norm.comp", NULL, 0, c, &q, err);
 }
 
 static glint_status record_add(backend_program *p, const tape_op *op, glint_error *err) {
     const gles_define defines[] = {{"GATE", NULL, op->kind == TAPE_GATE}, {"ACT", NULL, op->p.act}};
-    gles_params q = params_of(p, op);
+    gles_params q = gles_params_of(p, op);
     return gles_add_command(p, "add.comp", defines, GLES_COUNT(defines), per_number(p, op, q.width), &q, err);
 }
 
 static glint_status record_rope(backend_program *p, const tape_op *op, glint_error *err) {
-    gles_params q = params_of(p, op);
+    gles_params q = gles_params_of(p, op);
     q.dims = (uint32_t)p->request.tape->ropes[op->p.rope].dims;
     q.rope = p->at.rope[op->p.rope];
     gles_command c = per_number(p, op, q.heads * (q.head_dim - q.dims / 2));
@@ -166,7 +166,7 @@ void gles_cache_params(const backend_program *p, const tape_op *op, gles_params 
 static glint_status record_cache_write(backend_program *p, const tape_op *op, glint_error *err) {
     const backend_cache *cache = p->request.cache;
     const gles_define defines[] = {{"CACHE_F32", NULL, cache->f32}};
-    gles_params q = params_of(p, op);
+    gles_params q = gles_params_of(p, op);
     gles_cache_params(p, op, &q);
     gles_command c = per_number(p, op, q.kv_heads * q.head_dim);
     c.storage[0] = gles_cache_buffer(cache, op->p.cache);
@@ -214,7 +214,7 @@ static glint_status record_attend(backend_program *p, const tape_op *op, glint_e
     const attend_tile *t = is_tiled(p, p->request.max_rows) ? choose_attend_tile(p->device, op->p.head_dim) : NULL;
     GLuint layer = gles_cache_buffer(cache, op->p.cache);
     gles_define defines[5] = {{"CACHE_F32", NULL, cache->f32}, {"HEAD_DIM", NULL, op->p.head_dim}};
-    gles_params q = params_of(p, op);
+    gles_params q = gles_params_of(p, op);
     gles_cache_params(p, op, &q);
     q.window = (uint32_t)tape_window(p->request.tape, op);
     gles_command c = {.storage = {layer, GLES_STEP_BUFFER}, .per_row = q.heads, .row_divisor = 1, .barrier = true};
@@ -227,34 +227,21 @@ static glint_status record_attend(backend_program *p, const tape_op *op, glint_e
 }
 
 static glint_status record_select_rows(backend_program *p, const tape_op *op, glint_error *err) {
-    gles_params q = params_of(p, op);
+    gles_params q = gles_params_of(p, op);
     q.extra[0] = p->at.output;
     gles_command c = per_number(p, op, q.width);
     c.storage[1] = GLES_STEP_BUFFER;
     return gles_add_command(p, "select_rows.comp", NULL, 0, c, &q, err);
 }
 
-enum { ARGMAX_PARTS = 64 };
-
-/* Partial results of argmax, a pair a part. */
+/* Partial results of picking. */
 uint32_t gles_spare_floats(const backend_compile_request *r) {
-    return 2 * ARGMAX_PARTS * (uint32_t)(r->max_rows > r->max_outputs ? r->max_rows : r->max_outputs);
-}
-
-static glint_status record_argmax(backend_program *p, const tape_op *op, glint_error *err) {
-    gles_params q = params_of(p, op);
-    uint32_t threads = (uint32_t)p->device->threads;
-    q.width = (uint32_t)p->request.tape->values[op->in[0]].width;
-    uint32_t parts = (q.width + threads - 1) / threads;
-    q.in1 = p->spare;
-    q.extra[0] = parts < ARGMAX_PARTS ? parts : ARGMAX_PARTS;
-    gles_command c = {.fixed = q.extra[0], .y_rows = 1, .rows = rows_of(p, op), .barrier = true};
-    gles_define first = {"FIRST", NULL, 1};
-    glint_status s = gles_add_command(p, "argmax.comp", &first, 1, c, &q, err);
-    if (s) return s;
-    c.fixed = 1;
-    first.value = 0;
-    return gles_add_command(p, "argmax.comp", &first, 1, c, &q, err);
+    uint32_t most = 0;
+    for (int i = 0; i < r->n_ops; i++) {
+        uint32_t n = gles_pick_spare(r, &r->tape->ops[r->first_op + i]);
+        if (n > most) most = n;
+    }
+    return most;
 }
 
 /* ---- Matrix products ---- */
@@ -322,7 +309,7 @@ static glint_status record_tiles(backend_program *p, const tape_op *op, gles_par
         gles_command c = {.storage = {arena_id, arena_id, d->vectors.id, 0, quads ? p->act.id : 0},
                           .fixed = ((uint32_t)w->slices[i].rows + (uint32_t)t->rows - 1) / (uint32_t)t->rows,
                           .y_rows = (uint32_t)t->tokens,
-                          .rows = rows_of(p, op),
+                          .rows = gles_rows_of(p, op),
                           .barrier = i == 0 && !beside_last(p, op)};
         glint_status s = gles_add_command(p, "matmul.comp", defines, GLES_COUNT(defines), c, &q, err);
         if (s) return s;
@@ -349,7 +336,7 @@ static glint_status record_rows(backend_program *p, const tape_op *op, gles_para
         gles_command c = {.storage = {arena_id, arena_id, d->vectors.id, 0, quads ? p->act.id : 0},
                           .fixed = jobs < (uint32_t)d->product_groups ? jobs : (uint32_t)d->product_groups,
                           .y_rows = 1,
-                          .rows = rows_of(p, op),
+                          .rows = gles_rows_of(p, op),
                           .barrier = i == 0 && !beside_last(p, op)};
         glint_status s = gles_add_command(p, "matvec.comp", defines, GLES_COUNT(defines), c, &q, err);
         if (s) return s;
@@ -359,16 +346,14 @@ static glint_status record_rows(backend_program *p, const tape_op *op, gles_para
 
 static glint_status record_matmul(backend_program *p, const tape_op *op, glint_error *err) {
     const backend_weight *w = weight(p, op, 0);
-    gles_params q = params_of(p, op);
+    gles_params q = gles_params_of(p, op);
     q.width = (uint32_t)w->cols;
     q.blocks = gles_blocks(w->cols);
-    int most_rows = rows_of(p, op) == GLES_OUTPUTS ? p->request.max_outputs : p->request.max_rows;
+    int most_rows = gles_rows_of(p, op) == GLES_OUTPUTS ? p->request.max_outputs : p->request.max_rows;
     return is_tiled(p, most_rows) ? record_tiles(p, op, q, most_rows, err) : record_rows(p, op, q, err);
 }
 
-typedef glint_status record_fn(backend_program *p, const tape_op *op, glint_error *err);
-
-static record_fn *const recorders[TAPE_KINDS] = {
+static gles_record_fn *const recorders[TAPE_KINDS] = {
     [TAPE_EMBED] = record_embed,
     [TAPE_NORM] = record_norm,
     [TAPE_MATMUL] = record_matmul,
@@ -379,7 +364,8 @@ static record_fn *const recorders[TAPE_KINDS] = {
     [TAPE_ATTEND] = record_attend,
     [TAPE_GATE] = record_add,
     [TAPE_SELECT_ROWS] = record_select_rows,
-    [TAPE_ARGMAX] = record_argmax,
+    [TAPE_ARGMAX] = gles_record_argmax,
+    [TAPE_TOP_K] = gles_record_top_k,
 };
 
 glint_status gles_record_op(backend_program *p, int op, glint_error *err) {

@@ -199,9 +199,10 @@ glint_status gles_write_value(backend_program *p, tape_value v, int first_row, i
                               glint_error *err) {
     if (!p->writable[v]) return not_there(p, v, err);
     glint_status s = gles_context_use(&p->device->c, err);
-    size_t width = (size_t)p->request.tape->values[v].width;
+    size_t width = (size_t)p->request.tape->values[v].width, stride = p->stride[v];
+    size_t at = 4 * ((size_t)p->offset[v] + (size_t)first_row * stride);
+    if (s || stride == width) return s ? s : gles_write(p->device, &p->act, at, 4 * width * (size_t)n, in, err);
     for (int r = 0; r < n && !s; r++)
-        s = gles_write(p->device, &p->act, 4 * ((size_t)p->offset[v] + (size_t)(first_row + r) * p->stride[v]),
-                       4 * width, in + (size_t)r * width, err);
+        s = gles_write(p->device, &p->act, at + 4 * stride * (size_t)r, 4 * width, in + (size_t)r * width, err);
     return s;
 }

@@ -1,94 +1,71 @@
 /* Weights: re-coded into a layout by several threads, sent up through the staging ring, and decoded back by a shader.
  */
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "backends/gles/device.h"
 #include "backends/view.h"
 
-enum { MOST_THREADS = 8 };
+/* ---- Up ---- */
 
-/* Rows [first, first + n) of the view, packed by one thread as a slice of their own at byte `at` of a segment. */
-typedef struct packing {
+/* A weight in pieces of at most `step` rows of one slice. */
+typedef struct rows_upload {
     const backend_view *view;
-    gles_layout_id layout;
-    int first, n;
-    size_t at;
-    uint32_t *planes[GLES_MAX_PLANES];
-    pthread_t thread;
-} packing;
+    const backend_weight *weight;
+    int step, pieces_of_slice; /* the last slice may have fewer */
+} rows_upload;
 
-static void *pack_rows(void *job) {
-    packing *p = job;
-    gles_layout_pack(p->layout, p->view, p->first, p->n, p->planes);
-    return NULL;
+typedef struct rows_piece {
+    const gles_slice *slice;
+    int first, n; /* rows of the slice */
+} rows_piece;
+
+static rows_piece piece_of(const rows_upload *r, int i) {
+    const gles_slice *slice = &r->weight->slices[i / r->pieces_of_slice];
+    int first = i % r->pieces_of_slice * r->step, left = slice->rows - first;
+    return (rows_piece){slice, first, left < r->step ? left : r->step};
 }
 
-static void pack_all(packing *jobs, int n) {
-    bool started[MOST_THREADS] = {false};
-    for (int i = 1; i < n; i++) started[i] = pthread_create(&jobs[i].thread, NULL, pack_rows, &jobs[i]) == 0;
-    pack_rows(&jobs[0]);
-    for (int i = 1; i < n; i++) {
-        if (started[i])
-            pthread_join(jobs[i].thread, NULL);
-        else
-            pack_rows(&jobs[i]);
-    }
+static void fill_piece(const gles_upload *u, int i, unsigned char *segment) {
+    const rows_upload *r = u->what;
+    rows_piece p = piece_of(r, i);
+    uint32_t *planes[GLES_MAX_PLANES];
+    gles_layout_id id = r->weight->layout;
+    for (int k = 0; k < gles_layouts[id].n_planes; k++)
+        planes[k] = (uint32_t *)(void *)segment + gles_plane_start(id, k, (size_t)p.n * gles_blocks(r->view->cols));
+    gles_layout_pack(id, r->view, p.slice->first + p.first, p.n, planes);
 }
 
 /* Copies the planes of packed rows to their places in the slice. */
-static void copy_planes(backend_device *d, const packing *j, const gles_slice *s) {
-    const gles_layout *l = &gles_layouts[j->layout];
-    size_t blocks = gles_blocks(j->view->cols), part = (size_t)j->n * blocks, whole = (size_t)s->rows * blocks;
-    size_t skip = (size_t)(j->first - s->first) * blocks;
-    for (int p = 0; p < l->n_planes; p++)
-        for (size_t u = 0; u < (size_t)(l->words[p] / l->unit[p]); u++) {
-            size_t from = gles_plane_start(j->layout, p, part) + u * part * l->unit[p];
-            size_t to = gles_plane_start(j->layout, p, whole) + (u * whole + skip) * l->unit[p];
-            gles_stage_copy(d, j->at + 4 * from, &d->arena[s->arena], s->offset + 4 * to, 4 * part * l->unit[p]);
+static void copy_piece(const gles_upload *u, backend_device *d, int i, int segment) {
+    const rows_upload *r = u->what;
+    rows_piece p = piece_of(r, i);
+    gles_layout_id id = r->weight->layout;
+    const gles_layout *l = &gles_layouts[id];
+    size_t blocks = gles_blocks(r->view->cols), part = (size_t)p.n * blocks, whole = (size_t)p.slice->rows * blocks;
+    size_t skip = (size_t)p.first * blocks;
+    for (int k = 0; k < l->n_planes; k++)
+        for (size_t unit = 0; unit < (size_t)(l->words[k] / l->unit[k]); unit++) {
+            size_t from = gles_plane_start(id, k, part) + unit * part * l->unit[k];
+            size_t to = gles_plane_start(id, k, whole) + (unit * whole + skip) * l->unit[k];
+            gles_stage_copy(d, segment, 4 * from, &d->arena[p.slice->arena], p.slice->offset + 4 * to,
+                            4 * part * l->unit[k]);
         }
 }
 
-/* One segment of the ring: rows from `row` of the slice on, `step` a thread. Returns through *done how many. */
-static glint_status upload_segment(backend_device *d, const backend_view *v, gles_layout_id id, const gles_slice *s,
-                                   int row, int step, int *done, glint_error *err) {
-    packing jobs[MOST_THREADS];
-    unsigned char *memory;
-    int n = 0;
-    *done = 0;
-    glint_status status = gles_stage_begin(d, &memory, err);
-    if (status) return status;
-    for (; n < d->upload_threads && row + *done < s->rows; n++) {
-        int left = s->rows - row - *done;
-        jobs[n] = (packing){.view = v, .layout = id, .first = s->first + row + *done, .n = left < step ? left : step};
-        jobs[n].at = (size_t)n * (GLES_SEGMENT_BYTES / (size_t)d->upload_threads);
-        for (int p = 0; p < gles_layouts[id].n_planes; p++)
-            jobs[n].planes[p] = (uint32_t *)(void *)(memory + jobs[n].at) +
-                                gles_plane_start(id, p, (size_t)jobs[n].n * gles_blocks(v->cols));
-        *done += jobs[n].n;
-    }
-    pack_all(jobs, n);
-    for (int i = 0; i < n; i++) copy_planes(d, &jobs[i], s);
-    return gles_stage_end(d, err);
-}
-
-static glint_status upload_slice(backend_device *d, const backend_view *v, gles_layout_id id, const gles_slice *s,
-                                 glint_error *err) {
-    size_t share = GLES_SEGMENT_BYTES / (size_t)d->upload_threads;
-    int step = (int)(share / gles_slice_bytes(id, 1, v->cols)), done;
-    if (step < 1) return base_fail(err, GLINT_DEVICE, "%s: rows of %d numbers are too long", v->name, v->cols);
-    for (int row = 0; row < s->rows; row += done) {
-        glint_status status = upload_segment(d, v, id, s, row, step, &done, err);
-        if (status) return status;
-    }
-    return GLINT_OK;
-}
-
-int gles_upload_threads(void) {
-    long n = sysconf(_SC_NPROCESSORS_ONLN);
-    return n < 1 ? 1 : n > MOST_THREADS ? MOST_THREADS : (int)n;
+/* Pieces as large as a segment, smaller ones where a weight is too small to keep all threads busy with those. */
+static glint_status upload_rows(backend_device *d, const backend_view *v, const backend_weight *w, glint_error *err) {
+    enum { SMALLEST = 128 << 10, WANTED_PIECES = GLES_SEGMENTS / 2 };
+    size_t row = gles_slice_bytes(w->layout, 1, v->cols), bytes = (size_t)v->rows * row / WANTED_PIECES;
+    if (row > GLES_SEGMENT_BYTES)
+        return base_fail(err, GLINT_DEVICE, "%s: rows of %d numbers are too long", v->name, v->cols);
+    bytes = bytes < SMALLEST ? SMALLEST : bytes > GLES_SEGMENT_BYTES ? GLES_SEGMENT_BYTES : bytes;
+    const gles_slice *last = &w->slices[w->n_slices - 1];
+    rows_upload r = {.view = v, .weight = w, .step = bytes > row ? (int)(bytes / row) : 1};
+    r.pieces_of_slice = (w->slices[0].rows + r.step - 1) / r.step;
+    gles_upload u = {.fill = fill_piece, .copy = copy_piece, .what = &r};
+    u.pieces = (w->n_slices - 1) * r.pieces_of_slice + (last->rows + r.step - 1) / r.step;
+    return gles_upload_run(d, &u, err);
 }
 
 /* As many rows a slice as a storage block may hold. */
@@ -149,18 +126,23 @@ static glint_status adopt_vector(backend_device *d, const backend_view *v, backe
     return s;
 }
 
+static gles_layout_id layout_of(const backend_view *v) {
+    return v->minus_one || v->rows == 1 ? GLES_F32 : gles_layout_of(v->format);
+}
+
+size_t gles_weight_bytes(const backend_view *v) {
+    return gles_slice_bytes(layout_of(v), v->rows, v->cols);
+}
+
 glint_status gles_adopt(backend_device *d, const backend_view *v, backend_weight **out, glint_error *err) {
     glint_status s = gles_context_use(&d->c, err);
     if (s) return s;
     backend_weight *w = calloc(1, sizeof *w);
     if (!w) return base_fail(err, GLINT_INTERNAL, "out of memory for a weight");
-    *w = (backend_weight){.layout = v->minus_one || v->rows == 1 ? GLES_F32 : gles_layout_of(v->format),
-                          .rows = v->rows,
-                          .cols = v->cols,
-                          .vector = GLES_NONE};
+    *w = (backend_weight){.layout = layout_of(v), .rows = v->rows, .cols = v->cols, .vector = GLES_NONE};
     s = v->rows == 1 ? adopt_vector(d, v, w, err) : GLINT_OK;
     if (!s) s = cut(d, v, w, err);
-    for (int i = 0; i < w->n_slices && !s; i++) s = upload_slice(d, v, w->layout, &w->slices[i], err);
+    if (!s) s = upload_rows(d, v, w, err);
     if (s)
         gles_release(d, w);
     else

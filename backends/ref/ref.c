@@ -16,6 +16,7 @@ ref_op *const ref_ops[TAPE_KINDS] = {
     [TAPE_GATE] = ref_gate,
     [TAPE_SELECT_ROWS] = ref_select_rows,
     [TAPE_ARGMAX] = ref_argmax,
+    [TAPE_TOP_K] = ref_top_k,
 };
 
 struct backend_device {
@@ -157,7 +158,7 @@ static void run_op(const backend_program *p, const backend_batch *b, const tape_
         c.in[i] = op->in[i] >= 0 ? h->value[op->in[i]] : NULL;
         c.weight[i] = op->weight[i] >= 0 ? &h->request.weights[op->weight[i]]->view : NULL;
     }
-    ref_ops[op->kind](&c);
+    if (host_computes(h, op)) ref_ops[op->kind](&c);
 }
 
 static glint_status ref_run_groups(backend_program *p, const backend_batch *b, int first, int n, backend_ticket *ticket,
@@ -185,6 +186,7 @@ static glint_status ref_write(backend_program *p, tape_value v, int first_row, i
 extern const backend ref_backend;
 const backend ref_backend = {
     .name = "cpu:ref",
+    .snapshots = true,
     .enumerate = ref_enumerate,
     .open = ref_open,
     .close = ref_close,

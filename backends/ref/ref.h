@@ -25,8 +25,9 @@ typedef void ref_op(const ref_call *c);
 
 extern ref_op *const ref_ops[TAPE_KINDS];
 
-ref_op ref_embed, ref_add, ref_select_rows, ref_argmax; /* ref_rows.c */
-ref_op ref_norm, ref_head_norm;                         /* ref_norm.c */
+ref_op ref_embed, ref_add, ref_select_rows; /* ref_rows.c */
+ref_op ref_argmax, ref_top_k;               /* ref_pick.c */
+ref_op ref_norm, ref_head_norm;             /* ref_norm.c */
 ref_op ref_matmul;
 ref_op ref_rope;
 ref_op ref_cache_write, ref_attend; /* ref_attend.c */

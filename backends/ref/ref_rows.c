@@ -1,4 +1,4 @@
-/* Ops that copy, look up and pick. */
+/* Ops that copy and look up. */
 #include "backends/ref/ref.h"
 
 #include <string.h>
@@ -23,16 +23,4 @@ void ref_select_rows(const ref_call *c) {
     size_t width = (size_t)c->width;
     for (int r = 0; r < c->rows; r++)
         memcpy(c->out + (size_t)r * width, c->in[0] + (size_t)c->batch->output[r] * width, width * sizeof(float));
-}
-
-/* out[r] = the smallest i with x[r][i] = max x[r] */
-void ref_argmax(const ref_call *c) {
-    int n = c->tape->values[c->op->in[0]].width;
-    for (int r = 0; r < c->rows; r++) {
-        const float *x = c->in[0] + (size_t)r * (size_t)n;
-        int best = 0;
-        for (int i = 1; i < n; i++)
-            if (x[i] > x[best]) best = i;
-        c->out[r] = (float)best;
-    }
 }

@@ -98,5 +98,6 @@ void arch_head(glint_model *m, tape_value h, tape_weight embed, const arch_shape
     h = tape_select_rows(t, "selected", h);
     h = tape_norm(t, "norm", h, model_vector(m, "norm", s->width), s->eps);
     t->logits = tape_matmul(t, "logits", h, model_output(m, embed, s->vocabulary, s->width), TAPE_NONE);
+    t->top = tape_top_k(t, "top", t->logits, s->vocabulary < TAPE_MOST_TOP ? s->vocabulary : TAPE_MOST_TOP);
     t->argmax = tape_argmax(t, "argmax", t->logits);
 }

@@ -35,7 +35,7 @@ int arch_rope_llama3(glint_model *m, int dims, double base);
 tape_value arch_gated_ffn(glint_model *m, tape_value x, const arch_shape *s, tape_act act);
 /* The pre-norm decoder that llama, qwen2 and qwen3 share (llama.c). */
 void llama_decoder(glint_model *m, bool biases, bool head_norms);
-/* Selected rows, final norm, head, argmax. */
+/* Selected rows, final norm, head, and the likeliest tokens: top, argmax. */
 void arch_head(glint_model *m, tape_value h, tape_weight embed, const arch_shape *s);
 
 void gemma3_build(glint_model *m);

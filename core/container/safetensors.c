@@ -164,3 +164,15 @@ glint_status safetensors_read(const char *path, const void *data, size_t bytes, 
     json_decref(header);
     return s;
 }
+
+glint_status safetensors_metadata(const char *path, const void *data, const char *key, arena *memory, const char **out,
+                                  glint_error *err) {
+    json_t *header;
+    glint_status s = base_json_parse(path, (const unsigned char *)data + 8, store_load(data, 8), &header, err);
+    if (s) return s;
+    const char *text = json_string_value(json_object_get(json_object_get(header, "__metadata__"), key));
+    *out = text ? arena_text(memory, text, strlen(text)) : NULL;
+    if (text && !*out) s = base_fail(err, GLINT_INTERNAL, "%s: out of memory", path);
+    json_decref(header);
+    return s;
+}

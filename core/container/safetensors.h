@@ -25,5 +25,8 @@ typedef struct safetensors_tensor {
  * GLINT_BAD_INPUT with path and cause. */
 glint_status safetensors_read(const char *path, const void *data, size_t bytes, arena *memory, safetensors_tensor **out,
                               size_t *n, glint_error *err);
+/* A text of "__metadata__" of a file that safetensors_read took, as a copy in `memory`; *out NULL: there is none. */
+glint_status safetensors_metadata(const char *path, const void *data, const char *key, arena *memory, const char **out,
+                                  glint_error *err);
 
 #endif

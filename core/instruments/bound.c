@@ -1,208 +1,174 @@
-/* The bounds of docs/numerics.md, a function a class. eps is the rounding of float32, 2^-24. */
+/* The bounds of docs/numerics.md, a function a class; dot products and attention have files of their own. */
 #include "core/instruments/bound.h"
 
 #include <math.h>
 
-static const double eps = 0x1p-24;
-static const double tiny = 0x1p-126; /* a device may flush denormals */
+const double bound_eps = 0x1p-24;
+const double bound_tiny = 0x1p-126;
 
-static size_t result_width(const bound_op *b) {
+size_t bound_width(const bound_op *b) {
     return (size_t)b->oracle->setup->tape->values[b->op->out].width;
 }
 
-static size_t result_rows(const bound_op *b) {
+size_t bound_rows(const bound_op *b) {
     return (size_t)rig_rows(b->oracle, b->batch, b->op->out);
 }
 
 static size_t result_numbers(const bound_op *b) {
-    return result_rows(b) * result_width(b);
+    return bound_rows(b) * bound_width(b);
 }
 
-static glint_status no_memory(glint_error *err) {
+glint_status bound_no_memory(glint_error *err) {
     return base_fail(err, GLINT_INTERNAL, "out of memory for a bound");
 }
 
-/* ---- SAME and ULP ---- */
+static double off_of(const bound_op *b, int operand, size_t i) {
+    return b->off[operand] ? b->off[operand][i] : 0;
+}
+
+/* ---- SAME ---- */
+
+static void carry_rows(const bound_op *b, double *bound) {
+    size_t width = bound_width(b);
+    for (size_t i = 0; i < result_numbers(b); i++)
+        bound[i] = off_of(b, 0, (size_t)b->batch->output[i / width] * width + i % width);
+}
+
+/* Another choice is right only where the device may have had other numbers, and then where two of them are so near each
+ * other that either may be the larger one. */
+static void carry_argmax(const bound_op *b, double *bound) {
+    size_t n = (size_t)b->oracle->setup->tape->values[b->op->in[0]].width;
+    for (size_t r = 0; r < bound_rows(b); r++) {
+        const float *x = b->in[0] + r * n;
+        size_t best = (size_t)b->out[r];
+        for (size_t i = 0; i < n && b->off[0]; i++)
+            if (i != best && x[i] + off_of(b, 0, r * n + i) >= x[best] - off_of(b, 0, r * n + best))
+                bound[r] = INFINITY;
+    }
+}
+
+/* The j-th largest number moves no further than the number that moves most. An id may stand elsewhere, or not at all,
+ * where another number may be as large as its own. */
+static void carry_top(const bound_op *b, double *bound) {
+    size_t n = (size_t)b->oracle->setup->tape->values[b->op->in[0]].width, k = (size_t)b->op->p.k;
+    for (size_t r = 0; r < bound_rows(b) && b->off[0]; r++) {
+        const float *x = b->in[0] + r * n;
+        const double *off = b->off[0] + r * n;
+        double most = 0;
+        for (size_t i = 0; i < n; i++) most = fmax(most, off[i]);
+        for (size_t j = 0; j < k; j++) {
+            size_t id = (size_t)b->out[r * 2 * k + j];
+            bound[(2 * r + 1) * k + j] = most;
+            for (size_t i = 0; i < n; i++)
+                if (i != id && fabs((double)x[i] - x[id]) <= off[i] + off[id]) bound[2 * r * k + j] = INFINITY;
+        }
+    }
+}
 
 static glint_status fill_same(const bound_op *b, arena *a, double *bound, glint_error *err) {
     (void)a, (void)err;
-    for (size_t i = 0; i < result_numbers(b); i++) bound[i] = 0;
+    bool unknown = b->op->kind == TAPE_TOP_K && b->off[0]; /* which numbers change places cannot be told */
+    for (size_t i = 0; i < result_numbers(b); i++) bound[i] = unknown ? INFINITY : 0;
+    if (b->op->kind == TAPE_SELECT_ROWS) carry_rows(b, bound);
+    if (b->op->kind == TAPE_ARGMAX) carry_argmax(b, bound);
+    if (b->op->kind == TAPE_TOP_K) carry_top(b, bound);
     return GLINT_OK;
 }
+
+void bound_cached(const float *x, const double *off, bool f32, size_t n, double *bound) {
+    for (size_t i = 0; i < n; i++) {
+        bound[i] = off ? off[i] : 0;
+        if (f32 || !off || off[i] == 0) continue;
+        /* rounding never changes an order: what lies between two numbers is rounded to between their roundings */
+        double here = format_f16_to_f32(format_f32_to_f16(x[i]));
+        double low = format_f16_to_f32(format_f32_to_f16((float)(x[i] - off[i])));
+        double high = format_f16_to_f32(format_f32_to_f16((float)(x[i] + off[i])));
+        bound[i] = fmax(here - low, high - here);
+    }
+}
+
+/* ---- ULP ---- */
 
 /* One rounding, and the next float beside it. */
 static glint_status fill_ulp(const bound_op *b, arena *a, double *bound, glint_error *err) {
     (void)a, (void)err;
-    for (size_t i = 0; i < result_numbers(b); i++) bound[i] = 2 * eps * fabs(b->out[i]) + tiny;
-    return GLINT_OK;
-}
-
-/* ---- DOT ---- */
-
-double bound_dot(const float *w, const float *x, int n) {
-    double squares = 0;
-    for (int i = 0; i < n; i++) squares += (double)w[i] * x[i] * w[i] * x[i];
-    return 8 * eps * sqrt(n * squares);
-}
-
-double bound_q8(const float *w, const float *x, int n) {
-    double sum = 0, squares = 0; /* of the largest errors that single products may have */
-    for (int first = 0; first < n; first += 32) {
-        double most = 0;
-        for (int i = first; i < first + 32; i++) /* not fmax: gcc 12 for aarch64 crashes on it here */
-            if (fabs((double)x[i]) > most) most = fabs((double)x[i]);
-        for (int i = first; i < first + 32; i++) {
-            double e = fabs((double)w[i]) * most / 127 / 2;
-            sum += e;
-            squares += e * e;
-        }
-    }
-    return fmin(sum, 8 * sqrt(squares));
-}
-
-static bool is_quantised(format_id f) {
-    return f != FORMAT_F32 && f != FORMAT_F16 && f != FORMAT_BF16;
-}
-
-static glint_status fill_dot(const bound_op *b, arena *a, double *bound, glint_error *err) {
-    const rig *o = b->oracle;
-    tape_weight weight = b->op->weight[0];
-    int cols = o->setup->tape->weights[weight].cols;
-    bool q8 = b->fast && is_quantised(o->setup->views[weight].format);
-    float *w = arena_array(a, (size_t)cols, sizeof *w);
-    if (!w) return no_memory(err);
-    for (size_t row = 0; row < result_width(b); row++) {
-        glint_status status = o->backend->weight_rows(o->device, o->weights[weight], (int)row, 1, w, err);
-        if (status) return status;
-        for (size_t r = 0; r < result_rows(b); r++) {
-            size_t i = r * result_width(b) + row;
-            const float *x = b->in[0] + r * (size_t)cols;
-            bound[i] = bound_dot(w, x, cols) + 2 * eps * fabs(b->out[i]) + tiny;
-            if (q8) bound[i] += bound_q8(w, x, cols);
-        }
-    }
+    for (size_t i = 0; i < result_numbers(b); i++)
+        bound[i] = 2 * bound_eps * fabs(b->out[i]) + bound_tiny + off_of(b, 0, i) + off_of(b, 1, i);
     return GLINT_OK;
 }
 
 /* ---- NORM: elementwise formulas of a few roundings, and sums of squares ---- */
 
-static void fill_rms_norm(const bound_op *b, double *bound) {
-    double n = b->op->kind == TAPE_HEAD_NORM ? b->op->p.head_dim : (double)result_width(b);
-    for (size_t i = 0; i < result_numbers(b); i++) bound[i] = (8 + sqrt(n)) * eps * fabs(b->out[i]) + tiny;
+/* n numbers from i on, of weights w. With x off by at most e, its size (the root of mean(x^2) + eps) is off by at most
+ * the root of mean(e^2). */
+static void fill_one_norm(const bound_op *b, const float *w, size_t i, size_t n, double *bound) {
+    double squares = 0, moved = 0;
+    for (size_t k = 0; k < n; k++) {
+        bound[i + k] = (8 + sqrt((double)n)) * bound_eps * fabs(b->out[i + k]) + bound_tiny;
+        squares += (double)b->in[0][i + k] * b->in[0][i + k];
+        moved += off_of(b, 0, i + k) * off_of(b, 0, i + k);
+    }
+    if (moved == 0) return;
+    double size = sqrt(squares / (double)n + b->op->p.eps), change = sqrt(moved / (double)n);
+    double least = fmax(size - change, sqrt(b->op->p.eps));
+    for (size_t k = 0; k < n; k++)
+        bound[i + k] += (fabs(w[k]) * off_of(b, 0, i + k) + fabs(b->out[i + k]) * change) / least;
+}
+
+static glint_status fill_rms_norm(const bound_op *b, arena *a, double *bound, glint_error *err) {
+    size_t n = b->op->kind == TAPE_HEAD_NORM ? (size_t)b->op->p.head_dim : bound_width(b);
+    float *w = arena_array(a, n, sizeof *w);
+    if (!w) return bound_no_memory(err);
+    const rig *o = b->oracle;
+    glint_status status = o->backend->weight_rows(o->device, o->weights[b->op->weight[0]], 0, 1, w, err);
+    for (size_t i = 0; i < result_numbers(b) && !status; i += n) fill_one_norm(b, w, i, n, bound);
+    return status;
 }
 
 /* Both rotated numbers come from both of their pair. */
-static void fill_rope(const bound_op *b, double *bound) {
+static glint_status fill_rope(const bound_op *b, arena *a, double *bound, glint_error *err) {
+    (void)a, (void)err;
     const tape_rope_info *rope = &b->oracle->setup->tape->ropes[b->op->p.rope];
     int half = rope->dims / 2;
     for (size_t i = 0; i < result_numbers(b); i++) {
         int in_head = (int)(i % (size_t)b->op->p.head_dim);
         if (in_head >= rope->dims) {
-            bound[i] = 0; /* copied */
+            bound[i] = off_of(b, 0, i); /* copied */
             continue;
         }
         size_t pair = in_head < half ? i + (size_t)half : i - (size_t)half;
-        bound[i] = 8 * eps * fabs(rope->scale) * (fabs(b->in[0][i]) + fabs(b->in[0][pair])) + tiny;
+        double size = fabs(b->in[0][i]) + fabs(b->in[0][pair]), off = off_of(b, 0, i) + off_of(b, 0, pair);
+        bound[i] = fabs(rope->scale) * (8 * bound_eps * size + off) + bound_tiny;
     }
+    return GLINT_OK;
 }
 
-/* |act(g)| <= |g|; near its zero an activation is a difference of numbers of that size. */
-static void fill_gate(const bound_op *b, double *bound) {
-    for (size_t i = 0; i < result_numbers(b); i++) bound[i] = 16 * eps * fabs((double)b->in[0][i] * b->in[1][i]) + tiny;
+/* |act(g)| <= |g|, near its zero an activation is a difference of numbers of that size, and none is steeper than 1.13.
+ */
+static glint_status fill_gate(const bound_op *b, arena *a, double *bound, glint_error *err) {
+    (void)a, (void)err;
+    for (size_t i = 0; i < result_numbers(b); i++) {
+        double g = fabs(b->in[0][i]), u = fabs(b->in[1][i]), off_g = off_of(b, 0, i), off_u = off_of(b, 1, i);
+        bound[i] = 16 * bound_eps * g * u + bound_tiny + 1.13 * off_g * (u + off_u) + g * off_u;
+    }
+    return GLINT_OK;
 }
 
-static void (*const fill_by_kind[TAPE_KINDS])(const bound_op *b, double *bound) = {
+static glint_status (*const fill_by_kind[TAPE_KINDS])(const bound_op *b, arena *a, double *bound, glint_error *err) = {
     [TAPE_NORM] = fill_rms_norm, [TAPE_HEAD_NORM] = fill_rms_norm, [TAPE_ROPE] = fill_rope, [TAPE_GATE] = fill_gate};
 
 static glint_status fill_norm(const bound_op *b, arena *a, double *bound, glint_error *err) {
-    (void)a, (void)err;
-    fill_by_kind[b->op->kind](b, bound);
-    return GLINT_OK;
-}
-
-/* ---- SOFTMAX ---- */
-
-/* The keys and values that one row looks at, as floats: positions x (kv_heads * head_dim). */
-typedef struct seen {
-    float *k, *v, *page;
-    int n, width;
-} seen;
-
-static glint_status read_seen(const bound_op *b, int r, seen *s, glint_error *err) {
-    const rig_setup *setup = b->oracle->setup;
-    const tape_cache_info *cache = &setup->tape->caches[b->op->p.cache];
-    const backend_pages *pages = &b->batch->pages[cache->group];
-    const int32_t *table = pages->table + (size_t)b->batch->sequence[r] * (size_t)pages->slots;
-    int last = b->batch->position[r], window = tape_window(setup->tape, b->op);
-    int first = window && last >= window ? last - window + 1 : 0, there = -1;
-    s->n = last - first + 1;
-    for (int j = first; j <= last; j++) {
-        int page = table[j / TAPE_PAGE % pages->slots];
-        if (page != there) {
-            glint_status status = b->oracle->backend->cache_read(b->oracle->cache, cache->group, page, s->page, err);
-            if (status) return status;
-            there = page;
-        }
-        const float *from = s->page + rig_page_first(setup, b->op->p.cache);
-        for (int i = 0; i < s->width; i++) {
-            s->k[(size_t)(j - first) * (size_t)s->width + (size_t)i] = from[j % TAPE_PAGE * s->width + i];
-            s->v[(size_t)(j - first) * (size_t)s->width + (size_t)i] = from[(TAPE_PAGE + j % TAPE_PAGE) * s->width + i];
-        }
-    }
-    return GLINT_OK;
-}
-
-/* One head. Scores are off by at most `off`, so weights by a factor e^(2 off); summing them and mixing the values add
- * the rest. `p` has room for a weight a position. */
-static void fill_head(const tape_params *params, const seen *s, const float *q, int at, double *p, double *bound) {
-    double off = 0, most = -INFINITY, sum = 0;
-    for (int j = 0; j < s->n; j++) {
-        const float *k = s->k + (size_t)j * (size_t)s->width + at;
-        p[j] = 0;
-        for (int i = 0; i < params->head_dim; i++) p[j] += (double)q[i] * k[i];
-        p[j] *= params->scale;
-        off = fmax(off, fabs(params->scale) * bound_dot(q, k, params->head_dim) + 4 * eps * fabs(p[j]));
-        most = fmax(most, p[j]);
-    }
-    for (int j = 0; j < s->n; j++) sum += p[j] = exp(p[j] - most);
-    for (int i = 0; i < params->head_dim; i++) {
-        double size = 0, squares = 0;
-        for (int j = 0; j < s->n; j++) {
-            double mixed = p[j] / sum * fabs((double)s->v[(size_t)j * (size_t)s->width + (size_t)(at + i)]);
-            size += mixed;
-            squares += mixed * mixed;
-        }
-        bound[i] = size * (expm1(2 * off) + (16 + sqrt(s->n)) * eps) + 8 * eps * sqrt(s->n * squares) + tiny;
-    }
-}
-
-static glint_status fill_softmax(const bound_op *b, arena *a, double *bound, glint_error *err) {
-    const rig_setup *setup = b->oracle->setup;
-    const tape_params *params = &b->op->p;
-    seen s = {.width = params->kv_heads * params->head_dim};
-    size_t positions = (size_t)setup->slots * TAPE_PAGE, numbers = positions * (size_t)s.width;
-    s.page = arena_array(a, rig_page_numbers(setup, setup->tape->caches[params->cache].group), sizeof *s.page);
-    s.k = arena_array(a, numbers, sizeof *s.k);
-    s.v = arena_array(a, numbers, sizeof *s.v);
-    double *p = arena_array(a, positions, sizeof *p);
-    if (!s.page || !s.k || !s.v || !p) return no_memory(err);
-    for (int r = 0; r < (int)result_rows(b); r++) {
-        glint_status status = read_seen(b, r, &s, err);
-        if (status) return status;
-        for (int h = 0; h < params->heads; h++) {
-            size_t i = (size_t)r * result_width(b) + (size_t)h * (size_t)params->head_dim;
-            int at = h / (params->heads / params->kv_heads) * params->head_dim;
-            fill_head(params, &s, b->in[0] + i, at, p, bound + i);
-        }
-    }
-    return GLINT_OK;
+    return fill_by_kind[b->op->kind](b, a, bound, err);
 }
 
 /* ---- The table of classes ---- */
 
 static glint_status (*const fill[])(const bound_op *b, arena *a, double *bound, glint_error *err) = {
-    [TAPE_BOUND_SAME] = fill_same, [TAPE_BOUND_ULP] = fill_ulp,         [TAPE_BOUND_DOT] = fill_dot,
-    [TAPE_BOUND_NORM] = fill_norm, [TAPE_BOUND_SOFTMAX] = fill_softmax,
+    [TAPE_BOUND_SAME] = fill_same,
+    [TAPE_BOUND_ULP] = fill_ulp,
+    [TAPE_BOUND_DOT] = bound_fill_dot,
+    [TAPE_BOUND_NORM] = fill_norm,
+    [TAPE_BOUND_SOFTMAX] = bound_fill_softmax,
 };
 
 glint_status bound_fill(const bound_op *b, arena *a, double *bound, glint_error *err) {

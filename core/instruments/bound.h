@@ -11,15 +11,30 @@ typedef struct bound_op {
     const backend_batch *batch;
     const float *in[2]; /* operands */
     const float *out;   /* the oracle's result; of cache_write: unused */
-    bool fast;          /* the other device multiplies quantised weights by 8-bit activations */
+    bool rounds;        /* the other device multiplies quantised weights by activations in 8 bits */
+    /* Where the other device did not have these very operands: how far each number of its own may be away; NULL: it
+     * had them. Of attend also the keys and values that this batch has written, rows x (kv_heads * head_dim). */
+    const double *off[2], *off_cache[2];
 } bound_op;
 
 /* Fills `bound`, a number for each element of the result (rows x width; nothing for cache_write, whose class is SAME):
  * right is |device - oracle| <= bound. `a` gives room for weights and pages. */
 glint_status bound_fill(const bound_op *b, arena *a, double *bound, glint_error *err);
 
-/* The parts, for other readers. w, x: n numbers. */
-double bound_dot(const float *w, const float *x, int n);
-double bound_q8(const float *w, const float *x, int n); /* n a multiple of 32 */
+/* What a cache may hold of n numbers that are `off` away from x (NULL: not at all), once rounded to its type. */
+void bound_cached(const float *x, const double *off, bool f32, size_t n, double *bound);
+
+bool bound_is_quantised(format_id f); /* the weights that are multiplied by activations in 8 bits */
+
+/* ---- Inside the room: a function a file ---- */
+
+extern const double bound_eps, bound_tiny; /* the rounding of float32; what flushing denormals may lose */
+
+double bound_dot(const float *w, const float *x, int n); /* of n products */
+glint_status bound_fill_dot(const bound_op *b, arena *a, double *bound, glint_error *err);
+glint_status bound_fill_softmax(const bound_op *b, arena *a, double *bound, glint_error *err);
+size_t bound_width(const bound_op *b); /* of the result */
+size_t bound_rows(const bound_op *b);
+glint_status bound_no_memory(glint_error *err);
 
 #endif

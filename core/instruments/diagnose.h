@@ -1,7 +1,18 @@
 /* What kind of fault makes these numbers of those? First from the two tensors alone (classify.c: transposes,
  * permutations, factors, shifts, tails), then, where weights are at hand, by hypotheses (suspect.c): a table of changes
  * to the ops or to the weights, each run by cpu:ref on the reference's own inputs; the one that explains the tested
- * numbers best wins, and the runner-up is printed with it. */
+ * numbers best wins, and the runner-up is printed with it.
+ *
+ * Kinds, as docs/diagnose.md explains them. Of values alone or of hypotheses:
+ *   "constant factor"  "offset"  "transpose"  "half/adjacent permutation"  "row/block permutation"
+ *   "head permutation"  "permutation inside a block"  "shifted position"  "shift by elements"  "periodic rows"
+ *   "unwritten tail"  "unwritten"  "tail"  "NaN/Inf"  "mean removed"  "saturation missing"  "factor by row"
+ *   "factor by column"  "offset by column"  "precision loss"
+ * Of hypotheses:
+ *   "weight offset"  "weight missing"  "missing bias"  "activation function"  "swapped operands"  "op missing"
+ *   "order of norm and add"  "rotary base"  "rotary frequencies"  "position reset"  "eps"  "attention scale"
+ *   "window"  "window off by one"  "mask"  "stale rows"  "factor by sub-block"  "offset by block"
+ *   "type read as another" */
 #ifndef CORE_INSTRUMENTS_DIAGNOSE_H
 #define CORE_INSTRUMENTS_DIAGNOSE_H
 
@@ -38,7 +49,8 @@ typedef struct diagnose_case {
     const float *const *in_rows; /* their numbers */
     tape_value out;              /* the value that differs; made inside the range */
     const float *tested, *reference;
-    bool tape_suspected; /* the reference comes from outside: words then say what the tape gets wrong */
+    bool tape_suspected; /* the reference comes from outside: words then say what the tape gets wrong, unless the oracle
+                            makes the reference's numbers of it */
 } diagnose_case;
 
 /* By values, then by hypotheses. Fails only for want of memory or when the oracle fails. */

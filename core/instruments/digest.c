@@ -1,4 +1,6 @@
-/* Digests of weights, as the oracle reads them: the same numbers in another container give the same digest. */
+/* What weights hold, as a device decodes them back through its own layout: a hash of the numbers, which is the same for
+ * the same numbers in another container or on another device, and how many of them are zero or no numbers at all. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,42 +18,51 @@ static uint64_t digest_floats(uint64_t h, const float *x, size_t n) {
     return h;
 }
 
-static glint_status digest_weight(const backend *b, backend_device *d, const backend_view *view, uint64_t *out,
-                                  glint_error *err) {
+static void add_rows(glint_tensor_content *c, const float *x, size_t n) {
+    c->digest = digest_floats(c->digest, x, n);
+    c->numbers += n;
+    for (size_t i = 0; i < n; i++) {
+        c->zeros += x[i] == 0;
+        c->not_finite += !isfinite(x[i]);
+    }
+}
+
+static glint_status read_weight(const backend *b, backend_device *d, const backend_view *view,
+                                glint_tensor_content *out, glint_error *err) {
     backend_weight *w = NULL;
+    glint_tensor_content c = {.digest = 0xCBF29CE484222325u};
     float *rows = calloc((size_t)view->cols, ROWS * sizeof *rows);
     glint_status s = rows ? b->adopt(d, view, &w, err) : base_fail(err, GLINT_INTERNAL, "out of memory for a digest");
-    uint64_t h = 0xCBF29CE484222325u;
     for (int r = 0; r < view->rows && !s; r += ROWS) {
         int n = view->rows - r < ROWS ? view->rows - r : ROWS;
         s = b->weight_rows(d, w, r, n, rows, err);
-        if (!s) h = digest_floats(h, rows, (size_t)n * (size_t)view->cols);
+        if (!s) add_rows(&c, rows, (size_t)n * (size_t)view->cols);
     }
-    b->release(d, w);
+    if (w) b->release(d, w);
     free(rows);
-    if (!s) *out = h;
+    if (!s) *out = c;
     return s;
 }
 
-static tape_weight weight_of_tensor(const glint_model *m, int tensor) {
+static int tensor_of(const glint_model *m, tape_weight w) {
     const container_tensor *all;
     container_tensors(m->file, &all);
-    for (tape_weight w = 0; w < m->tape.n_weights; w++)
-        if (m->weight_data[w] == &all[tensor]) return w;
-    return TAPE_NONE;
+    return (int)(m->weight_data[w] - all);
 }
 
-glint_status glint_model_digest(const glint_model *m, int tensor, uint64_t *out, glint_error *err) {
-    if (tensor < 0 || tensor >= m->n_tensors) return base_fail(err, GLINT_USAGE, "there is no tensor %d", tensor);
-    tape_weight w = weight_of_tensor(m, tensor);
-    if (w < 0) return base_fail(err, GLINT_USAGE, "%s: not a weight of this model", m->tensors[tensor].name);
-    const char *oracle = "cpu:ref";
-    const backend *b = backend_of_device(oracle);
+glint_status glint_model_contents(const glint_model *m, const char *device, glint_tensor_content *out,
+                                  glint_error *err) {
+    if (!device) device = "cpu:ref";
+    const backend *b = backend_of_device(device);
     backend_device *d = NULL;
-    glint_status s = b->open(oracle, &(backend_options){.precision = GLINT_EXACT}, &d, err);
+    if (!b) return base_fail(err, GLINT_USAGE, "there is no device \"%s\"", device);
+    glint_status s = b->open(device, &(backend_options){.precision = GLINT_EXACT}, &d, err);
     if (s) return s;
-    backend_view view = model_view(m, w);
-    s = digest_weight(b, d, &view, out, err);
+    for (int i = 0; i < m->n_tensors; i++) out[i] = (glint_tensor_content){0};
+    for (tape_weight w = 0; w < m->tape.n_weights && !s; w++) {
+        backend_view view = model_view(m, w);
+        s = read_weight(b, d, &view, &out[tensor_of(m, w)], err);
+    }
     b->close(d);
     return s;
 }

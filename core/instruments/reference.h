@@ -13,13 +13,14 @@ typedef struct reference_value {
     const char *name; /* the tape's: "layers.5.out" */
     const char *file_name;
     int rows, width;
-    int first_row; /* position of the first row: references may hold the last rows of logits only */
+    int first_row;   /* position of the first row: references may hold the last rows of logits only */
+    double rounding; /* of its element type, relative: 0 for float32 */
 } reference_value;
 
 typedef struct reference_run {     /* one prompt */
     const int32_t *ids;            /* of every row, greedy steps included */
     int n, n_prompt;               /* n_prompt <= n */
-    const reference_value *values; /* in the file's order */
+    const reference_value *values; /* in the order in which a model computes them */
     int n_values;
 } reference_run;
 
@@ -27,6 +28,9 @@ typedef struct reference_run {     /* one prompt */
 glint_status reference_open(const char *path, reference **out, glint_error *err);
 void reference_close(reference **r);
 const char *reference_path(const reference *r);
+/* What made it: a trace's device, "Hugging Face"; and how: what is no trace counts as exact. */
+const char *reference_device(const reference *r);
+glint_precision reference_precision(const reference *r);
 int reference_runs(const reference *r, const reference_run **out); /* returns how many */
 /* Names in the file that stand for no value of a tape, for a message; returns how many there are in all. */
 int reference_foreign(const reference *r, const char *const **names);

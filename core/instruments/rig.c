@@ -26,7 +26,7 @@ static glint_status open_cache(rig *g, glint_error *err) {
     const rig_setup *s = g->setup;
     backend_cache_request r = {.tape = s->tape, .first_op = s->first_op, .n_ops = s->n_ops, .f32 = s->cache_f32};
     if (!s->tape->n_groups) return GLINT_OK;
-    for (int i = 0; i < s->tape->n_groups; i++) r.pages[i] = s->pages;
+    for (int i = 0; i < s->tape->n_groups; i++) r.pages[i] = rig_pages(s, i);
     return g->backend->cache_open(g->device, &r, &g->cache, err);
 }
 
@@ -54,14 +54,14 @@ static glint_status compile(rig *g, glint_error *err) {
         tape_value v = s->tape->ops[s->first_op + i].out;
         if (v >= 0 && is_observed(s, v)) observed[r.n_observed++] = v;
     }
-    for (int i = 0; i < s->tape->n_groups; i++) r.max_slots[i] = s->slots;
+    for (int i = 0; i < s->tape->n_groups; i++) r.max_slots[i] = rig_slots(s, i);
     return g->backend->compile(g->device, &r, &g->program, err);
 }
 
 static glint_status open_range(rig *g, glint_error *err) {
     glint_status status = adopt_weights(g, err);
     if (!status) status = open_cache(g, err);
-    if (!status) status = compile(g, err);
+    if (!status && g->setup->max_rows) status = compile(g, err);
     return status;
 }
 
@@ -79,16 +79,44 @@ glint_status rig_open_on(rig *g, const backend *b, backend_device *device, const
     return open_range(g, err);
 }
 
+glint_status rig_open_beside(rig *g, const rig *owner, const rig_setup *setup, glint_error *err) {
+    *g = (rig){.backend = owner->backend,
+               .setup = setup,
+               .options = owner->options,
+               .device = owner->device,
+               .borrowed = true,
+               .beside = true,
+               .weights = owner->weights,
+               .cache = owner->cache};
+    return compile(g, err);
+}
+
+static void close_shared(rig *g) {
+    g->backend->cache_close(g->device, g->cache);
+    for (int w = 0; g->weights && w < g->setup->tape->n_weights; w++)
+        if (g->weights[w]) g->backend->release(g->device, g->weights[w]);
+}
+
 void rig_close(rig *g) {
     if (g->device) {
         g->backend->program_close(g->program);
-        g->backend->cache_close(g->device, g->cache);
-        for (int w = 0; g->weights && w < g->setup->tape->n_weights; w++)
-            if (g->weights[w]) g->backend->release(g->device, g->weights[w]);
+        if (!g->beside) close_shared(g);
         if (!g->borrowed) g->backend->close(g->device);
     }
     arena_free(&g->memory);
     *g = (rig){0};
+}
+
+bool rig_rounds(const rig *g) {
+    return g->backend->rounds && g->backend->rounds(g->device);
+}
+
+int rig_pages(const rig_setup *s, int group) {
+    return s->group_slots[group] ? s->group_slots[group] : s->pages;
+}
+
+int rig_slots(const rig_setup *s, int group) {
+    return s->group_slots[group] ? s->group_slots[group] : s->slots;
 }
 
 /* Is the cache one of the range's? */

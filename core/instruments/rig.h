@@ -10,9 +10,10 @@
 typedef struct rig_setup {
     const tape *tape;
     int first_op, n_ops;
-    const backend_view *views; /* by tape weight; unused where the range does not need the weight */
-    int max_rows, max_outputs;
-    int pages, slots; /* of every group of caches */
+    const backend_view *views;        /* by tape weight; unused where the range does not need the weight */
+    int max_rows, max_outputs;        /* max_rows 0: no program, only what rigs beside it share */
+    int pages, slots;                 /* of every group of caches */
+    int group_slots[TAPE_MAX_GROUPS]; /* of a group that has another number of both; 0: it has not */
     bool cache_f32;
     const tape_value *observed; /* NULL: every result of the range; inputs are always added */
     int n_observed;
@@ -24,6 +25,7 @@ typedef struct rig {
     backend_options options;
     backend_device *device;
     bool borrowed;            /* the device is not closed with the rig */
+    bool beside;              /* neither are weights and cache */
     backend_weight **weights; /* by tape weight; NULL outside the range */
     backend_cache *cache;     /* NULL: the tape has none */
     backend_program *program;
@@ -36,8 +38,16 @@ glint_status rig_open(rig *g, const char *device, const backend_options *options
 /* The same on a device that is open already, with these options, and stays open. */
 glint_status rig_open_on(rig *g, const backend *b, backend_device *device, const backend_options *options,
                          const rig_setup *setup, glint_error *err);
+/* Another program beside those of `owner`, with its device, weights and cache: of a setup that differs from the owner's
+ * in rows, outputs and observed values alone. Close it before the owner. */
+glint_status rig_open_beside(rig *g, const rig *owner, const rig_setup *setup, glint_error *err);
 void rig_close(rig *g);
 
+/* Does its device multiply quantised weights by activations in 8 bits? */
+bool rig_rounds(const rig *g);
+/* Pages, and slots of a page table row, of a group. */
+int rig_pages(const rig_setup *s, int group);
+int rig_slots(const rig_setup *s, int group);
 /* Numbers in a page of a group as cache_read gives it, and where those of a cache begin: keys, then values. */
 size_t rig_page_numbers(const rig_setup *s, int group);
 size_t rig_page_first(const rig_setup *s, int cache);

@@ -75,7 +75,12 @@ static glint_status compare_value(comparison *c, const tape_op *op, backend_tick
     if (!status) status = read_value(c, c->device, c->ticket, op->out, &device, err);
     if (!status) status = read_value(c, c->oracle, oracle_ticket, op->out, &oracle, err);
     if (status) return status;
-    bound_op b = {c->oracle, op, c->batch, {in[0], in[1]}, oracle, c->device->options.precision == GLINT_FAST};
+    bound_op b = {.oracle = c->oracle,
+                  .op = op,
+                  .batch = c->batch,
+                  .in = {in[0], in[1]},
+                  .out = oracle,
+                  .rounds = rig_rounds(c->device)};
     status = bound_fill(&b, &c->memory, bound, err);
     if (!status) judge(c, op, device, oracle, bound, n, width);
     return status;
@@ -86,7 +91,7 @@ static glint_status compare_value(comparison *c, const tape_op *op, backend_tick
 static glint_status copy_pages(comparison *c, int group, glint_error *err) {
     float *page = arena_array(&c->memory, rig_page_numbers(c->device->setup, group), sizeof *page);
     glint_status status = page ? GLINT_OK : no_memory(err);
-    for (int i = 0; i < c->device->setup->pages && !status; i++) {
+    for (int i = 0; i < rig_pages(c->device->setup, group) && !status; i++) {
         status = c->device->backend->cache_read(c->device->cache, group, i, page, err);
         if (!status) status = c->oracle->backend->cache_write(c->oracle->cache, group, i, page, err);
     }
@@ -101,7 +106,7 @@ static glint_status compare_pages(comparison *c, const tape_op *op, glint_error 
     size_t first = rig_page_first(s, op->p.cache);
     float *device = arena_array(&c->memory, n, sizeof *device), *oracle = arena_array(&c->memory, n, sizeof *oracle);
     glint_status status = device && oracle ? GLINT_OK : no_memory(err);
-    for (int i = 0; i < s->pages && !status; i++) {
+    for (int i = 0; i < rig_pages(s, group) && !status; i++) {
         status = c->device->backend->cache_read(c->device->cache, group, i, device, err);
         if (!status) status = c->oracle->backend->cache_read(c->oracle->cache, group, i, oracle, err);
         if (!status) judge(c, op, device + first, oracle + first, NULL, 2 * TAPE_PAGE * width, width);

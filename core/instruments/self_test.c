@@ -1,5 +1,7 @@
 /* glint_self_test: a small model of made-up weights with every op in it, 70 positions at once (two cache pages) and
  * then one more, the token that the device chose itself; in both precisions, each op against the oracle. */
+#include "core/instruments/self_test.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -89,6 +91,7 @@ static void build(tape *t) {
     }
     tape_value x = tape_select_rows(t, "last", h);
     t->logits = matmul(t, "logits", x, VOCABULARY, WIDTH, TAPE_NONE);
+    t->top = tape_top_k(t, "top", t->logits, TAPE_MOST_TOP);
     t->argmax = tape_argmax(t, "argmax", t->logits);
 }
 
@@ -119,10 +122,10 @@ static glint_status run_steps(rig *g, rig *oracle, tally *t, glint_error *err) {
     return status;
 }
 
-static glint_status run(const char *device, const backend_options *options, const rig_setup *setup, tally *t,
-                        glint_error *err) {
+static glint_status run(const backend *b, backend_device *d, const backend_options *options, const rig_setup *setup,
+                        tally *t, glint_error *err) {
     rig g = {0}, oracle = {0};
-    glint_status status = rig_open(&g, device, options, setup, err);
+    glint_status status = rig_open_on(&g, b, d, options, setup, err);
     if (!status) status = rig_open(&oracle, "cpu:ref", options, setup, err);
     if (!status) status = run_steps(&g, &oracle, t, err);
     rig_close(&oracle);
@@ -130,41 +133,78 @@ static glint_status run(const char *device, const backend_options *options, cons
     return status;
 }
 
-static glint_status run_all(const char *device, int threads, tape *t, tally *worst, glint_error *err) {
-    build(t);
-    if (t->failure) return base_fail(err, t->failure, "%s", t->error.message);
-    backend_view *views = arena_array(&t->memory, (size_t)t->n_weights, sizeof *views);
-    if (!views) return base_fail(err, GLINT_INTERNAL, "out of memory for the self-test");
-    glint_status status = fill_views(t, &t->memory, views, err);
-    for (int precision = GLINT_FAST; precision <= GLINT_EXACT && !status; precision++) {
-        rig_setup setup = {.tape = t,
-                           .n_ops = t->n_ops,
-                           .views = views,
-                           .max_rows = PROMPT,
-                           .max_outputs = 1,
-                           .pages = 2,
-                           .slots = 2,
-                           .cache_f32 = precision == GLINT_EXACT};
-        backend_options options = {.threads = threads, .precision = (glint_precision)precision};
-        status = run(device, &options, &setup, worst, err);
-    }
+/* The worst of each op in the precision that the device is open for. */
+static glint_status test_open(const backend *b, backend_device *d, const backend_options *options, tally *worst,
+                              glint_error *err) {
+    tape t;
+    tape_open(&t);
+    build(&t);
+    glint_status status = t.failure ? base_fail(err, t.failure, "%s", t.error.message) : GLINT_OK;
+    backend_view *views = arena_array(&t.memory, (size_t)t.n_weights, sizeof *views);
+    if (!status && !views) status = base_fail(err, GLINT_INTERNAL, "out of memory for the self-test");
+    if (!status) status = fill_views(&t, &t.memory, views, err);
+    rig_setup setup = {.tape = &t,
+                       .n_ops = t.n_ops,
+                       .views = views,
+                       .max_rows = PROMPT,
+                       .max_outputs = 1,
+                       .pages = 2,
+                       .slots = 2,
+                       .cache_f32 = options->precision == GLINT_EXACT};
+    if (!status) status = run(b, d, options, &setup, worst, err);
+    tape_close(&t);
+    return status;
+}
+
+/* GLINT_MISMATCH names the first op that is beyond its bound. */
+static glint_status judge(const tally *worst, glint_error *err) {
+    for (int kind = 0; kind < TAPE_KINDS; kind++)
+        if (!(worst->worst[kind] <= 1))
+            return base_fail(err, GLINT_MISMATCH, "%s differs from the oracle by %.3g times its bound",
+                             tape_kinds[kind].name, worst->worst[kind]);
+    return GLINT_OK;
+}
+
+/* The backend remembers the verdict. */
+static glint_status test_and_keep(const backend *b, backend_device *d, const backend_options *options, tally *worst,
+                                  glint_error *err) {
+    glint_error words = {""};
+    glint_status status = test_open(b, d, options, worst, err);
+    if (status) return status;
+    status = judge(worst, &words);
+    if (b->keep_verdict) b->keep_verdict(d, status ? BACKEND_WRONG : BACKEND_SOUND, words.message);
+    if (status && err) *err = words;
+    return status;
+}
+
+glint_status self_test_device(const backend *b, backend_device *d, const backend_options *options, glint_error *err) {
+    tally worst = {{0}};
+    return test_and_keep(b, d, options, &worst, err);
+}
+
+static glint_status test_precision(const char *name, const backend_options *options, tally *worst, glint_error *err) {
+    const backend *b = backend_of_device(name);
+    backend_device *d;
+    if (!b) return base_fail(err, GLINT_USAGE, "there is no device \"%s\"", name);
+    glint_status status = b->open(name, options, &d, err);
+    if (status) return status;
+    status = test_and_keep(b, d, options, worst, err);
+    b->close(d);
     return status;
 }
 
 glint_status glint_self_test(const char *device, int threads, glint_self_test_report *report, void *user,
                              glint_error *err) {
-    tape t;
     tally worst = {{0}};
-    tape_open(&t);
-    glint_status status = run_all(device, threads, &t, &worst, err);
-    tape_close(&t);
-    if (status) return status;
-    int bad = -1;
-    for (int kind = 0; kind < TAPE_KINDS; kind++) {
-        if (report) report(tape_kinds[kind].name, worst.worst[kind], user);
-        if (worst.worst[kind] > 1 && bad < 0) bad = kind;
+    glint_error words;
+    for (int precision = GLINT_FAST; precision <= GLINT_EXACT; precision++) {
+        tally t = {{0}};
+        backend_options options = {.threads = threads, .precision = (glint_precision)precision};
+        glint_status status = test_precision(device, &options, &t, err);
+        if (status && status != GLINT_MISMATCH) return status;
+        for (int kind = 0; kind < TAPE_KINDS; kind++) worst.worst[kind] = fmax(worst.worst[kind], t.worst[kind]);
     }
-    if (bad < 0) return GLINT_OK;
-    return base_fail(err, GLINT_MISMATCH, "%s: %s differs from the oracle by %.3g times its bound", device,
-                     tape_kinds[bad].name, worst.worst[bad]);
+    for (int kind = 0; kind < TAPE_KINDS && report; kind++) report(tape_kinds[kind].name, worst.worst[kind], user);
+    if (!judge(&worst, &words)) return GLINT_OK;
+    return base_fail(err, GLINT_MISMATCH, "%s: %s", device, words.message);
 }

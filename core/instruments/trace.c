@@ -1,25 +1,25 @@
 /* A trace: observed values of a prompt and of greedy steps after it, as safetensors (docs/trace-format.md). The sizes
  * are known before the first step, so the header goes out first and each step's rows to their places. */
 #include <jansson.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/base/file_map.h"
 #include "core/base/size.h"
+#include "core/instruments/statistics.h"
 #include "core/session.h"
 
 typedef struct trace {
     glint_session *s;
     const glint_trace_options *o;
-    int rows;         /* of the whole trace */
-    uint64_t *offset; /* by observed value: of its first byte in the file; last: of the ids */
-    glint_value_stats *stats;
-    double *sums;  /* by value: sum, sum of squares, negatives */
-    float *buffer; /* rows of one value of one step */
-    int chunk;     /* rows of a step, all of which are outputs */
-    file_out file;
+    int rows;          /* of the whole trace */
+    uint64_t *offset;  /* by observed value: of its first byte in the file; last: of the ids */
+    statistics *stats; /* by value */
+    float *buffer;     /* rows of one value of one step */
+    int chunk;         /* rows of a step, all of which are outputs */
+    file_out file;     /* all zeros: none is wanted */
+    void *user;
 } trace;
 
 /* ---- Header ---- */
@@ -88,76 +88,92 @@ static glint_status write_header(trace *t, glint_error *err) {
 
 /* ---- Rows ---- */
 
-static void count(glint_value_stats *st, double *sums, const float *x, int first_row, int rows) {
-    for (int r = 0; r < rows; r++)
-        for (int i = 0; i < st->width; i++) {
-            double v = x[(size_t)r * (size_t)st->width + (size_t)i], size = fabs(v);
-            st->n++;
-            st->nan += isnan(v) != 0;
-            st->inf += isinf(v) != 0;
-            st->zero += v == 0;
-            if (!isfinite(v)) continue;
-            if (v < st->minimum) st->minimum = v;
-            if (v > st->maximum) st->maximum = v;
-            if (size > st->largest || st->largest_row < 0) {
-                st->largest = size;
-                st->largest_row = first_row + r;
-                st->largest_index = i;
-            }
-            sums[0] += v;
-            sums[1] += v * v;
-            sums[2] += v < 0;
-        }
-    st->rows += rows;
-}
-
 static void write_at(trace *t, uint64_t offset, const void *data, size_t bytes) {
-    if (fseeko(t->file.stream, (off_t)offset, SEEK_SET) == 0) fwrite(data, 1, bytes, t->file.stream);
+    if (t->file.stream && fseeko(t->file.stream, (off_t)offset, SEEK_SET) == 0) fwrite(data, 1, bytes, t->file.stream);
 }
 
-/* Runs n rows that begin at row `first` of the trace, and writes what was observed. */
-static glint_status step(trace *t, const int32_t *ids, int first, int n, glint_error *err) {
-    glint_session *s = t->s;
-    for (int r = 0; r < n; r++) s->rows[r] = (glint_row){.token = ids[r], .output = true};
-    glint_status status = glint_session_step(s, s->rows, n, err);
-    for (int v = 0; v < s->n_values && !status; v++) {
-        size_t row_bytes = (size_t)s->values[v].width * sizeof(float);
-        status = glint_session_value(s, v, 0, n, t->buffer, err);
-        if (status) break;
-        write_at(t, t->offset[v] + (uint64_t)first * row_bytes, t->buffer, (size_t)n * row_bytes);
-        count(&t->stats[v], &t->sums[3 * v], t->buffer, first, n);
+/* One value of n rows that begin at row `first` of the trace, in t->buffer: to the file, the statistics, the caller. */
+static void take(trace *t, int v, const int32_t *ids, int first, int n) {
+    const glint_value_info *i = &t->s->values[v];
+    size_t row_bytes = (size_t)i->width * sizeof(float);
+    write_at(t, t->offset[v] + (uint64_t)first * row_bytes, t->buffer, (size_t)n * row_bytes);
+    statistics_rows(&t->stats[v], t->buffer, first, n);
+    if (t->o->rows)
+        t->o->rows(&(glint_value_rows){i->name, i->layer, i->width, first, n, ids, t->buffer, NULL}, t->user);
+}
+
+static glint_status take_ids(trace *t, const int32_t *ids, int first, int n, glint_error *err) {
+    write_at(t, t->offset[t->s->n_values] + (uint64_t)first * 4, ids, (size_t)n * sizeof *ids);
+    bool failed = t->file.stream && ferror(t->file.stream);
+    return failed ? file_out_commit(&t->file, err) : GLINT_OK; /* says why; nothing is left */
+}
+
+static glint_status step(trace *t, const int32_t *ids, int n, glint_error *err) {
+    for (int r = 0; r < n; r++) t->s->rows[r] = (glint_row){.token = ids[r], .output = true};
+    return glint_session_step(t->s, t->s->rows, n, err);
+}
+
+/* What the last step of n rows came to. */
+static glint_status take_last(trace *t, const int32_t *ids, int first, int n, glint_error *err) {
+    glint_status status = GLINT_OK;
+    for (int v = 0; v < t->s->n_values && !status; v++) {
+        status = glint_session_value(t->s, v, 0, n, t->buffer, err);
+        if (!status) take(t, v, ids, first, n);
     }
-    write_at(t, t->offset[s->n_values] + (uint64_t)first * 4, ids, (size_t)n * sizeof *ids);
-    if (!status && ferror(t->file.stream)) return file_out_commit(&t->file, err); /* says why; nothing is left */
+    return status ? status : take_ids(t, ids, first, n, err);
+}
+
+/* The same of an earlier step of one row. */
+static glint_status take_earlier(trace *t, backend_ticket ticket, int32_t id, int first, glint_error *err) {
+    glint_status status = GLINT_OK;
+    for (int v = 0; v < t->s->n_values && !status; v++) {
+        status = session_read_earlier(t->s, ticket, t->s->value_ids[v], t->buffer, err);
+        if (!status) take(t, v, &id, first, 1);
+    }
+    return status ? status : take_ids(t, &id, first, 1, err);
+}
+
+/* ---- Steps ---- */
+
+static glint_status decode_by_host(trace *t, int32_t id, glint_error *err) {
+    glint_status status = GLINT_OK;
+    for (int i = 0; i < t->o->n && !status; i++) {
+        if (i) status = glint_session_argmax(t->s, 0, &id, err);
+        if (!status) status = step(t, &id, 1, err);
+        if (!status) status = take_last(t, &id, (int)t->o->n_prompt + i, 1, err);
+    }
+    return status;
+}
+
+/* The device goes on with what it chose itself while the step before is read and written. A device that is lost ends
+ * the trace. */
+static glint_status decode_ahead(trace *t, int32_t id, glint_error *err) {
+    int n = t->o->n;
+    glint_status status = n > 0 ? step(t, &id, 1, err) : GLINT_OK;
+    if (!status && !session_values_last(t->s)) status = base_fail(err, GLINT_DEVICE, "%s", t->s->reason);
+    for (int i = 0; i < n && !status; i++) {
+        backend_ticket ticket = session_ticket(t->s);
+        int32_t next = id;
+        if (i + 1 < n) status = session_step_previous(t->s, err);
+        if (!status && i + 1 < n) status = session_chosen(t->s, ticket, &next, err);
+        if (!status) status = take_earlier(t, ticket, id, (int)t->o->n_prompt + i, err);
+        id = next;
+    }
     return status;
 }
 
 static glint_status run(trace *t, glint_error *err) {
-    int n = (int)t->o->n_prompt, chunk = t->chunk;
+    int n = (int)t->o->n_prompt, last = 0;
     glint_status status = glint_session_cut(t->s, 0, 0, err);
-    int last = 0;
-    for (int at = 0; at < n && !status; at += chunk) {
-        last = n - at < chunk ? n - at : chunk;
-        status = step(t, t->o->prompt + at, at, last, err);
+    for (int at = 0; at < n && !status; at += last) {
+        last = n - at < t->chunk ? n - at : t->chunk;
+        status = step(t, t->o->prompt + at, last, err);
+        if (!status) status = take_last(t, t->o->prompt + at, at, last, err);
     }
-    for (int i = 0; i < t->o->n && !status; i++) {
-        int32_t id;
-        status = glint_session_argmax(t->s, last - 1, &id, err);
-        last = 1;
-        if (!status) status = step(t, &id, n + i, 1, err);
-    }
-    return status;
-}
-
-static void finish(glint_value_stats *st, const double *sums) {
-    double n = (double)(st->n - st->nan - st->inf);
-    if (!n)
-        st->minimum = st->maximum = 0;
-    else {
-        st->mean = sums[0] / n;
-        st->rms = sqrt(sums[1] / n);
-        st->share_negative = sums[2] / n;
-    }
+    int32_t id = 0;
+    if (!status && t->o->n) status = glint_session_argmax(t->s, last - 1, &id, err);
+    if (status) return status;
+    return session_values_last(t->s) ? decode_ahead(t, id, err) : decode_by_host(t, id, err);
 }
 
 /* ---- All of it ---- */
@@ -168,16 +184,9 @@ static glint_status make_room(trace *t, arena *a, glint_error *err) {
         if ((size_t)t->s->values[v].width > widest) widest = (size_t)t->s->values[v].width;
     t->offset = arena_array(a, n + 1, sizeof *t->offset);
     t->stats = arena_array(a, n, sizeof *t->stats);
-    t->sums = arena_array(a, 3 * n, sizeof *t->sums);
     t->buffer = arena_array(a, (size_t)t->chunk, widest * sizeof *t->buffer);
-    if (!t->offset || !t->stats || !t->sums || !t->buffer)
-        return base_fail(err, GLINT_INTERNAL, "out of memory for a trace");
-    for (size_t v = 0; v < n; v++)
-        t->stats[v] = (glint_value_stats){.name = t->s->values[v].name,
-                                          .width = t->s->values[v].width,
-                                          .minimum = INFINITY,
-                                          .maximum = -INFINITY,
-                                          .largest_row = -1};
+    if (!t->offset || !t->stats || !t->buffer) return base_fail(err, GLINT_INTERNAL, "out of memory for a trace");
+    for (size_t v = 0; v < n; v++) statistics_begin(&t->stats[v], t->s->values[v].name, t->s->values[v].width);
     return GLINT_OK;
 }
 
@@ -191,19 +200,19 @@ static glint_status check(const trace *t, glint_error *err) {
 
 glint_status glint_trace(glint_session *s, const glint_trace_options *o,
                          void (*stats)(const glint_value_stats *value, void *user), void *user, glint_error *err) {
-    trace t = {.s = s, .o = o, .chunk = s->outputs < s->batch ? s->outputs : s->batch};
+    trace t = {.s = s, .o = o, .chunk = s->outputs < s->batch ? s->outputs : s->batch, .user = user};
     arena memory = {0};
     glint_status status = check(&t, err);
     if (!status) status = make_room(&t, &memory, err);
     t.rows = (int)o->n_prompt + o->n;
-    if (!status) status = file_out_open(o->path, &t.file, err);
-    if (!status) status = write_header(&t, err);
+    if (!status && o->path) status = file_out_open(o->path, &t.file, err);
+    if (!status && o->path) status = write_header(&t, err);
     if (!status) status = run(&t, err);
-    if (!status) status = file_out_commit(&t.file, err);
+    if (!status && o->path) status = file_out_commit(&t.file, err);
     file_out_abort(&t.file);
     for (int v = 0; v < s->n_values && !status && stats; v++) {
-        finish(&t.stats[v], &t.sums[3 * v]);
-        stats(&t.stats[v], user);
+        statistics_end(&t.stats[v]);
+        stats(&t.stats[v].value, user);
     }
     arena_free(&memory);
     return status;

@@ -93,6 +93,19 @@ static const op_spec specs[] = {
     {TAPE_ARGMAX, .batch = 5, .width = 37, .equal = true},
     {TAPE_ARGMAX, .batch = 2, .width = 4099, .equal = true},
     {TAPE_ARGMAX, .batch = 3, .width = 32003},
+    {TAPE_ARGMAX, .batch = 3, .width = 700, .odd = true},
+
+    {TAPE_TOP_K, .batch = 1, .width = 1, .k = 1},
+    {TAPE_TOP_K, .batch = 2, .width = 2, .k = 1},
+    {TAPE_TOP_K, .batch = 3, .width = 63, .k = 63},
+    {TAPE_TOP_K, .batch = 2, .width = 64, .k = 64, .equal = true},
+    {TAPE_TOP_K, .batch = 3, .width = 65, .k = 64, .odd = true},
+    {TAPE_TOP_K, .batch = 5, .width = 1000, .k = 40},
+    {TAPE_TOP_K, .batch = 1, .width = 1024, .k = 64, .odd = true},
+    {TAPE_TOP_K, .batch = 1, .width = 1025, .k = 2},
+    {TAPE_TOP_K, .batch = 3, .width = 4097, .k = 64, .equal = true},
+    {TAPE_TOP_K, .batch = 2, .width = 4097, .k = 64, .odd = true},
+    {TAPE_TOP_K, .batch = 2, .width = 32003, .k = 64},
 
     {MODEL, .batch = 7, .length = 7, .format = FORMAT_F32},
     {MODEL, .batch = 1, .length = 1, .format = FORMAT_BF16},
@@ -214,11 +227,27 @@ static void make_select_rows(op_maker *m) {
     tape_select_rows(&m->c->tape, "y", add_operand(m, "x", m->s.width, 3));
 }
 
-static void make_argmax(op_maker *m) {
+/* What picks the largest has to get along with: equal numbers, and in half of the places what is not quite a number. */
+static tape_value add_ranked(op_maker *m) {
+    static const float odd[] = {NAN, -INFINITY, INFINITY, 0.0f, -0.0f, -NAN, 3e38f, -3.4028235e38f, 1e-40f, -1e-40f};
     tape_value x = add_operand(m, "x", m->s.width, 3);
     float *numbers = (float *)m->c->operand[x];
-    for (int i = 0; m->s.equal && i < m->s.batch * m->s.width; i++) numbers[i] = truncf(numbers[i]);
-    m->c->tape.argmax = tape_argmax(&m->c->tape, "y", x);
+    for (int i = 0; i < m->s.batch * m->s.width; i++) {
+        if (m->s.equal) numbers[i] = truncf(numbers[i]);
+        if (m->s.odd && support_below(&m->random, 2))
+            numbers[i] = odd[support_below(&m->random, (int)(sizeof odd / sizeof *odd))];
+    }
+    for (int i = 0; m->s.odd && m->s.batch > 1 && i < m->s.width; i++)
+        numbers[i] = i % 3 ? NAN : -INFINITY; /* one row of nothing else */
+    return x;
+}
+
+static void make_argmax(op_maker *m) {
+    m->c->tape.argmax = tape_argmax(&m->c->tape, "y", add_ranked(m));
+}
+
+static void make_top_k(op_maker *m) {
+    m->c->tape.top = tape_top_k(&m->c->tape, "y", add_ranked(m), m->s.k);
 }
 
 static tape_value model_matmul(op_maker *m, const char *name, tape_value x, int rows, int cols) {
@@ -259,14 +288,15 @@ static void make_model(op_maker *m) {
     tape_set_layer(t, TAPE_NONE);
     h = tape_norm(t, "norm", h, add_vector(m, "norm", MODEL_WIDTH), 1e-6f);
     t->logits = model_matmul(m, "logits", tape_select_rows(t, "last", h), MODEL_VOCABULARY, MODEL_WIDTH);
+    t->top = tape_top_k(t, "top", t->logits, TAPE_MOST_TOP);
     t->argmax = tape_argmax(t, "argmax", t->logits);
 }
 
 static void (*const makers[])(op_maker *m) = {
-    [TAPE_EMBED] = make_embed,   [TAPE_NORM] = make_norm, [TAPE_MATMUL] = make_matmul,
-    [TAPE_ADD] = make_add,       [TAPE_ROPE] = make_rope, [TAPE_HEAD_NORM] = make_head_norm,
-    [TAPE_ATTEND] = make_attend, [TAPE_GATE] = make_gate, [TAPE_SELECT_ROWS] = make_select_rows,
-    [TAPE_ARGMAX] = make_argmax, [MODEL] = make_model,
+    [TAPE_EMBED] = make_embed,   [TAPE_NORM] = make_norm,   [TAPE_MATMUL] = make_matmul,
+    [TAPE_ADD] = make_add,       [TAPE_ROPE] = make_rope,   [TAPE_HEAD_NORM] = make_head_norm,
+    [TAPE_ATTEND] = make_attend, [TAPE_GATE] = make_gate,   [TAPE_SELECT_ROWS] = make_select_rows,
+    [TAPE_ARGMAX] = make_argmax, [TAPE_TOP_K] = make_top_k, [MODEL] = make_model,
 };
 
 /* ---- Opening ---- */

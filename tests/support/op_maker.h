@@ -30,7 +30,9 @@ typedef struct op_spec {
     bool minus_one; /* norms */
     bool bias;      /* matmul */
     bool unaligned; /* weights begin at an odd address */
-    bool equal;     /* argmax: a few different numbers only */
+    int k;          /* top_k */
+    bool equal;     /* argmax, top_k: a few different numbers only */
+    bool odd;       /* argmax, top_k: NaN, infinities and both zeros among the numbers */
 } op_spec;
 
 enum { MODEL_WIDTH = 256, MODEL_HEADS = 4, MODEL_HEAD_DIM = 64, MODEL_FFN = 512, MODEL_VOCABULARY = 301 };

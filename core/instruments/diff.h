@@ -1,0 +1,41 @@
+/* Inside the room of glint_diff: diff.c compares the values that two files have, diff_model.c asks the oracle which
+ * side is wrong about them, and why. */
+#ifndef CORE_INSTRUMENTS_DIFF_H
+#define CORE_INSTRUMENTS_DIFF_H
+
+#include "core/instruments/diagnose.h"
+#include "core/instruments/reference.h"
+#include "core/model.h"
+
+/* By precision: how far values of right devices may be apart that several ops have made (docs/numerics.md). */
+typedef struct diff_limits {
+    double model, range; /* NMSE: from the ids on; of the ops between values that the files hold, on equal inputs */
+    double margin;       /* of the two largest logits, beyond which both must choose the same */
+} diff_limits;
+extern const diff_limits diff_limit[];
+
+/* The same prompt in both files. */
+typedef struct diff_pair {
+    const reference *tested, *reference;
+    const reference_run *tested_run, *reference_run;
+    int rows;                  /* whose ids are the same in both */
+    const glint_model *model;  /* NULL: none */
+    const backend_view *views; /* by tape weight */
+    arena *memory;
+} diff_pair;
+
+/* One side's rows [first, first + n) of a value. */
+glint_status diff_read(const reference *r, const reference_run *run, const char *name, int first, int n, arena *a,
+                       float **out, glint_error *err);
+
+/* What the oracle says of rows [first, first + n) of a value that differ. */
+typedef struct diff_opinion {
+    bool carried; /* both sides are right about it, given what came before */
+    diagnose_finding finding;
+} diff_opinion;
+
+/* Runs the ops that make the value on each side's own inputs, the nearest that the side has. */
+glint_status diff_ask_model(const diff_pair *p, const char *name, int first, int n, diff_opinion *out,
+                            glint_error *err);
+
+#endif

@@ -1,0 +1,196 @@
+/* Which side is wrong about a value, and why. A side is right when the oracle makes its numbers of the side's own
+ * inputs, so that what an earlier fault has spoilt is not taken for another one. If the tested side is not right, its
+ * device is at fault; if the reference is not, the tape is: no device can be better than that. */
+#include <math.h>
+#include <string.h>
+
+#include "core/instruments/diff.h"
+
+enum { MOST_POSITIONS = 4096 }; /* more would keep the oracle busy for hours */
+
+/* Ops [first, first + n) make the value of what one side has. */
+typedef struct range {
+    const diff_pair *p;
+    const reference *file;
+    const reference_run *run;
+    tape_value out;
+    int first, n;
+    int rows;         /* of the batch: positions 0 .. rows - 1 */
+    int output, outs; /* positions of the rows that want output */
+    backend_batch batch;
+    tape_value *in;
+    const float **in_rows;
+    float *there, *made; /* outs (or rows) x width: what the file has, and what the oracle makes */
+} range;
+
+static const tape *tape_of(const range *r) {
+    return &r->p->model->tape;
+}
+
+static glint_status no_memory(glint_error *err) {
+    return base_fail(err, GLINT_INTERNAL, "out of memory for a comparison of files");
+}
+
+/* ---- Where a range begins ---- */
+
+/* Does the file have all rows of the value that the range would need? */
+static bool has_rows(const range *r, tape_value v) {
+    const tape_value_info *info = &tape_of(r)->values[v];
+    const reference_value *have = reference_find(r->run, info->name);
+    int first = info->outputs ? r->output : 0, end = info->outputs ? r->output + r->outs : r->rows;
+    return have && have->first_row <= first && have->first_row + have->rows >= end;
+}
+
+/* The shortest range that ends with the op of `out` and whose inputs the file has; from the ids at the latest. A range
+ * may not begin between a cache's writing and its reading. */
+static void find_range(range *r) {
+    const tape *t = tape_of(r);
+    int last = t->values[r->out].op;
+    bool attends = false;
+    for (r->first = last; r->first > 0; r->first--) {
+        const tape_op *op = &t->ops[r->first];
+        if (op->kind == TAPE_ATTEND) attends = true;
+        if (op->kind == TAPE_CACHE_WRITE) attends = false;
+        if (attends) continue;
+        int n = tape_inputs(t, r->first, last - r->first + 1, r->in), have = 0;
+        while (have < n && has_rows(r, r->in[have])) have++;
+        if (have == n && op->kind != TAPE_EMBED) break;
+    }
+    r->n = last - r->first + 1;
+}
+
+/* ---- Its batch and its inputs ---- */
+
+static glint_status make_batch(range *r, glint_error *err) {
+    arena *a = r->p->memory;
+    int slots = r->rows / TAPE_PAGE + 1;
+    int32_t *position = arena_array(a, (size_t)r->rows, sizeof *position);
+    int32_t *sequence = arena_array(a, (size_t)r->rows, sizeof *sequence);
+    int32_t *output = arena_array(a, (size_t)r->outs, sizeof *output);
+    int32_t *pages = arena_array(a, (size_t)slots, sizeof *pages);
+    if (!position || !sequence || !output || !pages) return no_memory(err);
+    for (int i = 0; i < r->rows; i++) position[i] = i;
+    for (int i = 0; i < r->outs; i++) output[i] = r->output + i;
+    for (int i = 0; i < slots; i++) pages[i] = i;
+    r->batch = (backend_batch){r->rows, r->outs, r->run->ids, position, sequence, output, {{0}}};
+    for (int g = 0; g < tape_of(r)->n_groups; g++) r->batch.pages[g] = (backend_pages){pages, slots};
+    return GLINT_OK;
+}
+
+static int rows_of(const range *r, tape_value v) {
+    return tape_of(r)->values[v].outputs ? r->outs : r->rows;
+}
+
+static glint_status read_value(range *r, tape_value v, float **out, glint_error *err) {
+    const tape_value_info *info = &tape_of(r)->values[v];
+    return diff_read(r->file, r->run, info->name, info->outputs ? r->output : 0, rows_of(r, v), r->p->memory, out, err);
+}
+
+static glint_status read_inputs(range *r, glint_error *err) {
+    glint_status s = GLINT_OK;
+    int n = tape_inputs(tape_of(r), r->first, r->n, r->in);
+    r->in_rows = arena_array(r->p->memory, (size_t)n, sizeof *r->in_rows);
+    if (!r->in_rows) return no_memory(err);
+    for (int i = 0; i < n && !s; i++) {
+        float *x = NULL;
+        s = read_value(r, r->in[i], &x, err);
+        r->in_rows[i] = x;
+    }
+    return s;
+}
+
+/* ---- What the oracle makes of them ---- */
+
+static glint_status run_oracle(range *r, glint_error *err) {
+    rig g;
+    backend_ticket ticket;
+    rig_setup setup = {.tape = tape_of(r),
+                       .first_op = r->first,
+                       .n_ops = r->n,
+                       .views = r->p->views,
+                       .max_rows = r->rows,
+                       .max_outputs = r->outs,
+                       .pages = r->rows / TAPE_PAGE + 1,
+                       .slots = r->rows / TAPE_PAGE + 1,
+                       .cache_f32 = reference_precision(r->file) == GLINT_EXACT,
+                       .observed = &r->out,
+                       .n_observed = 1};
+    glint_status s = rig_open(&g, "cpu:ref", &(backend_options){.precision = GLINT_EXACT}, &setup, err);
+    int n = tape_inputs(setup.tape, r->first, r->n, r->in);
+    for (int i = 0; i < n && !s; i++)
+        s = g.backend->write(g.program, r->in[i], 0, rows_of(r, r->in[i]), r->in_rows[i], err);
+    if (!s) s = g.backend->step(g.program, &r->batch, &ticket, err);
+    if (!s) s = g.backend->read(g.program, ticket, r->out, 0, rows_of(r, r->out), r->made, err);
+    rig_close(&g);
+    return s;
+}
+
+static glint_status open_range(range *r, glint_error *err) {
+    const tape *t = tape_of(r);
+    r->in = arena_array(r->p->memory, (size_t)t->n_values, sizeof *r->in);
+    if (!r->in) return no_memory(err);
+    find_range(r);
+    glint_status s = make_batch(r, err);
+    if (!s) s = read_inputs(r, err);
+    if (!s) s = read_value(r, r->out, &r->there, err);
+    if (s) return s;
+    r->made = arena_array(r->p->memory, (size_t)rows_of(r, r->out), (size_t)t->values[r->out].width * sizeof *r->made);
+    return r->made ? run_oracle(r, err) : no_memory(err);
+}
+
+/* A range of a file that is right, given its inputs. */
+static double limit_of(const reference *r, const reference_value *v) {
+    return diff_limit[reference_precision(r)].range + v->rounding * v->rounding;
+}
+
+static bool is_right(const range *r) {
+    const float *a = r->there, *b = r->made;
+    size_t n = (size_t)rows_of(r, r->out) * (size_t)tape_of(r)->values[r->out].width;
+    double error = 0, power = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!isfinite(a[i]) && !isfinite(b[i])) continue; /* what is spoilt stays so */
+        error += ((double)a[i] - b[i]) * ((double)a[i] - b[i]);
+        power += (double)b[i] * b[i];
+    }
+    return error <= limit_of(r->file, reference_find(r->run, tape_of(r)->values[r->out].name)) * power;
+}
+
+/* ---- Asking ---- */
+
+static glint_status diagnose(const range *r, bool tape_suspected, diagnose_finding *out, glint_error *err) {
+    diagnose_case c = {.tape = tape_of(r),
+                       .first_op = r->first,
+                       .n_ops = r->n,
+                       .views = r->p->views,
+                       .batch = &r->batch,
+                       .in = r->in,
+                       .in_rows = r->in_rows,
+                       .out = r->out,
+                       .tested = tape_suspected ? r->made : r->there,
+                       .reference = tape_suspected ? r->there : r->made,
+                       .tape_suspected = tape_suspected};
+    return diagnose_range(&c, out, err);
+}
+
+glint_status diff_ask_model(const diff_pair *p, const char *name, int first, int n, diff_opinion *out,
+                            glint_error *err) {
+    tape_value v = tape_find(&p->model->tape, name);
+    bool outputs = p->model->tape.values[v].outputs;
+    range tested = {.p = p, .file = p->tested, .run = p->tested_run, .out = v};
+    if (first + n > MOST_POSITIONS || (!outputs && first)) {
+        *out = (diff_opinion){.finding = {.kind = "", .reason = "too many positions, or not all, to ask the model"}};
+        return GLINT_OK;
+    }
+    tested.rows = first + n;
+    tested.output = outputs ? first : 0;
+    tested.outs = outputs ? n : first + n;
+    range other = tested;
+    other.file = p->reference;
+    other.run = p->reference_run;
+    glint_status s = open_range(&tested, err);
+    if (!s && !is_right(&tested)) return diagnose(&tested, false, &out->finding, err);
+    if (!s) s = open_range(&other, err);
+    if (!s && !is_right(&other)) return diagnose(&other, true, &out->finding, err);
+    out->carried = true;
+    return s;
+}

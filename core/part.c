@@ -1,0 +1,152 @@
+#include "core/part.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/devices.h"
+
+static int min_int(int a, int b) {
+    return a < b ? a : b;
+}
+
+/* ---- Opening ---- */
+
+glint_status part_open(part *p, const char *device, const backend_options *options, glint_error *err) {
+    *p = (part){0};
+    snprintf(p->name, sizeof p->name, "%s", device);
+    return device_open(device, options, &p->backend, &p->device, err);
+}
+
+static glint_status adopt_weights(part *p, const part_setup *s, glint_error *err) {
+    p->weights = arena_array(&p->memory, (size_t)p->tape->n_weights, sizeof *p->weights);
+    if (!p->weights) return base_fail(err, GLINT_INTERNAL, "out of memory for the weight list");
+    for (int i = 0; i < p->n_ops; i++)
+        for (int k = 0; k < 2; k++) {
+            tape_weight w = p->tape->ops[p->first_op + i].weight[k];
+            if (w < 0 || p->weights[w]) continue;
+            backend_view view = model_view(s->model, w);
+            glint_status status = p->backend->adopt(p->device, &view, &p->weights[w], err);
+            if (status) return status;
+        }
+    return GLINT_OK;
+}
+
+static glint_status open_cache(part *p, const part_setup *s, glint_error *err) {
+    backend_cache_request r = {.tape = p->tape, .first_op = p->first_op, .n_ops = p->n_ops, .f32 = s->cache_f32};
+    for (int g = 0; g < p->tape->n_groups; g++) r.pages[g] = s->kv->groups[g].pages;
+    return p->backend->cache_open(p->device, &r, &p->cache, err);
+}
+
+static glint_status list_inputs(part *p, const part_setup *s, glint_error *err) {
+    tape_value *in = arena_array(&p->memory, (size_t)p->tape->n_values, sizeof *in);
+    p->n_inputs = in ? tape_inputs(p->tape, p->first_op, p->n_ops, in) : 0;
+    p->inputs = arena_array(&p->memory, (size_t)p->n_inputs, sizeof *p->inputs);
+    bool good = in && p->inputs;
+    for (int i = 0; i < p->n_inputs && good; i++) {
+        const tape_value_info *v = &p->tape->values[in[i]];
+        int rows = v->outputs ? s->outputs : s->batch;
+        float *room = arena_array(&p->memory, (size_t)rows, (size_t)v->width * sizeof(float));
+        p->inputs[i] = (part_input){in[i], room};
+        good = room != NULL;
+    }
+    return good ? GLINT_OK : base_fail(err, GLINT_INTERNAL, "out of memory for what crosses to %s", p->name);
+}
+
+/* What will be read of the range: what was asked for, and what the part behind it needs. */
+static glint_status list_observed(part *p, const part_setup *s, backend_compile_request *r, glint_error *err) {
+    tape_value *list = arena_array(&p->memory, (size_t)p->tape->n_values + (size_t)s->n_observed, sizeof *list);
+    if (!list) return base_fail(err, GLINT_INTERNAL, "out of memory for the observed values");
+    int n = tape_outputs(p->tape, p->first_op, p->n_ops, list);
+    for (int i = 0; i < s->n_observed; i++)
+        if (part_makes(p, s->observed[i])) list[n++] = s->observed[i];
+    r->observed = list;
+    r->n_observed = n;
+    return GLINT_OK;
+}
+
+static glint_status compile(part *p, const part_setup *s, glint_error *err) {
+    const int rows[PART_CLASSES] = {1, min_int(PART_FEW, s->batch), s->batch};
+    backend_compile_request r = {.tape = p->tape,
+                                 .first_op = p->first_op,
+                                 .n_ops = p->n_ops,
+                                 .weights = p->weights,
+                                 .cache = p->cache,
+                                 .max_sequences = s->kv->sequences};
+    for (int g = 0; g < p->tape->n_groups; g++) r.max_slots[g] = s->kv->groups[g].slots;
+    glint_status status = list_observed(p, s, &r, err);
+    for (int c = 0; c < PART_CLASSES && !status; c++) {
+        if (c && rows[c] == rows[c - 1]) continue;
+        r.max_rows = p->program_rows[c] = rows[c];
+        r.n_snapshots = c == 0 && p->backend->snapshots ? s->n_snapshots : 0;
+        r.max_outputs = min_int(rows[c], s->outputs);
+        status = p->backend->compile(p->device, &r, &p->programs[c], err);
+    }
+    return status;
+}
+
+glint_status part_load(part *p, const part_setup *s, int first_op, int n_ops, glint_error *err) {
+    p->tape = &s->model->tape;
+    p->first_op = first_op;
+    p->n_ops = n_ops;
+    glint_status status = list_inputs(p, s, err);
+    if (!status) status = adopt_weights(p, s, err);
+    if (!status) status = open_cache(p, s, err);
+    if (!status) status = compile(p, s, err);
+    return status;
+}
+
+void part_close(part *p) {
+    if (p->device) {
+        for (int c = 0; c < PART_CLASSES; c++) p->backend->program_close(p->programs[c]);
+        p->backend->cache_close(p->device, p->cache);
+        for (tape_weight w = 0; p->weights && w < p->tape->n_weights; w++)
+            if (p->weights[w]) p->backend->release(p->device, p->weights[w]);
+        p->backend->close(p->device);
+    }
+    arena_free(&p->memory);
+    *p = (part){0};
+}
+
+/* ---- Running ---- */
+
+bool part_makes(const part *p, tape_value v) {
+    int op = p->tape->values[v].op;
+    return op >= p->first_op && op < p->first_op + p->n_ops;
+}
+
+static int rows_of(const part *p, const backend_batch *b, tape_value v) {
+    return p->tape->values[v].outputs ? b->n_outputs : b->n_rows;
+}
+
+/* Does anything come in for this batch? The first part reads ids, which always do. */
+static bool has_work(const part *p, const backend_batch *b) {
+    for (int i = 0; i < p->n_inputs; i++)
+        if (rows_of(p, b, p->inputs[i].value) > 0) return true;
+    return !p->n_inputs;
+}
+
+glint_status part_take(part *to, part *from, const backend_batch *b, glint_error *err) {
+    glint_status status = GLINT_OK;
+    for (int i = 0; i < to->n_inputs && !status; i++) {
+        const part_input *in = &to->inputs[i];
+        int rows = rows_of(to, b, in->value);
+        if (rows) status = part_read(from, in->value, 0, rows, in->rows, err);
+    }
+    return status;
+}
+
+glint_status part_step(part *p, const backend_batch *b, glint_error *err) {
+    if (!has_work(p, b)) return GLINT_OK;
+    for (int c = PART_CLASSES - 1; c >= 0; c--)
+        if (p->programs[c] && b->n_rows <= p->program_rows[c]) p->program = p->programs[c];
+    glint_status status = GLINT_OK;
+    for (int i = 0; i < p->n_inputs && !status; i++) {
+        const part_input *in = &p->inputs[i];
+        status = p->backend->write(p->program, in->value, 0, rows_of(p, b, in->value), in->rows, err);
+    }
+    return status ? status : p->backend->step(p->program, b, &p->ticket, err);
+}
+
+glint_status part_read(part *p, tape_value v, int first_row, int n, float *out, glint_error *err) {
+    return p->backend->read(p->program, p->ticket, v, first_row, n, out, err);
+}

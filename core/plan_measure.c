@@ -1,0 +1,252 @@
+/* Taking a device's numbers: what starting and waiting cost, from a chain of tiny products; how fast it reads weights,
+ * from layers of the model and from its head, as many bytes as no cache holds. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/instruments/rig.h"
+#include "core/plan.h"
+#include "core/session.h"
+
+enum { CHAIN = 33, CHAIN_WIDTH = 64, MOST_SAMPLES = 64, LEAST_SAMPLES = 3, POSITIONS = TAPE_PAGE };
+
+static const double long_enough = 0.05; /* seconds of samples */
+
+/* ---- Timing a program ---- */
+
+static int rising(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* A batch of one sequence, and room for what goes in and what comes out. */
+typedef struct run {
+    const rig *g;
+    backend_batch b;
+    int32_t *zeros, *position, *pages;
+    tape_value in; /* TAPE_NONE: ids alone */
+    float *given, *made;
+    arena memory;
+} run;
+
+static int rows_of(const run *r, tape_value v) {
+    return r->g->setup->tape->values[v].outputs ? r->b.n_outputs : r->b.n_rows;
+}
+
+static glint_status open_run(run *r, const rig *g, int rows, glint_error *err) {
+    const tape *t = g->setup->tape;
+    const int slots = g->setup->slots;
+    *r = (run){.g = g, .b = {.n_rows = rows, .n_outputs = 1}, .in = TAPE_NONE};
+    size_t n = (size_t)rows, width = (size_t)t->values[g->setup->observed[0]].width, in_width = 0;
+    tape_value *in = arena_array(&r->memory, (size_t)t->n_values, sizeof *in);
+    if (in && tape_inputs(t, g->setup->first_op, g->setup->n_ops, in)) r->in = in[0]; /* one value crosses an edge */
+    if (r->in >= 0) in_width = (size_t)t->values[r->in].width;
+    r->zeros = arena_array(&r->memory, n, sizeof *r->zeros);
+    r->position = arena_array(&r->memory, n + 1, sizeof *r->position);
+    r->pages = arena_array(&r->memory, (size_t)slots + 1, sizeof *r->pages);
+    r->given = arena_array(&r->memory, n, in_width * sizeof *r->given);
+    r->made = arena_array(&r->memory, n, width * sizeof *r->made);
+    if (!in || !r->zeros || !r->position || !r->pages || !r->given || !r->made)
+        return base_fail(err, GLINT_INTERNAL, "out of memory for a plan");
+    for (int i = 0; i < rows; i++) r->position[i] = rows > 1 ? i : POSITIONS - 1;
+    for (int i = 0; i < slots; i++) r->pages[i] = i;
+    for (size_t i = 0; i < n * in_width; i++) r->given[i] = (float)((int)(i * 37 % 17) - 8) / 8;
+    r->position[rows] = rows - 1;
+    r->b.token = r->b.sequence = r->zeros;
+    r->b.position = r->position;
+    r->b.output = &r->position[rows];
+    for (int i = 0; i < t->n_groups; i++) r->b.pages[i] = (backend_pages){r->pages, slots};
+    return GLINT_OK;
+}
+
+/* Values in, a step, what it makes out. */
+static glint_status use(const run *r, glint_error *err) {
+    const rig *g = r->g;
+    tape_value out = g->setup->observed[0];
+    backend_ticket ticket;
+    glint_status s = GLINT_OK;
+    if (r->in >= 0) s = g->backend->write(g->program, r->in, 0, rows_of(r, r->in), r->given, err);
+    if (!s) s = g->backend->step(g->program, &r->b, &ticket, err);
+    if (!s) s = g->backend->read(g->program, ticket, out, 0, rows_of(r, out), r->made, err);
+    return s;
+}
+
+/* The median of some uses, after one that is not counted. */
+static glint_status time_use(const rig *g, int rows, double *seconds, glint_error *err) {
+    double samples[MOST_SAMPLES], total = 0;
+    int n = 0;
+    run r;
+    glint_status s = open_run(&r, g, rows, err);
+    if (!s) s = use(&r, err);
+    for (; !s && n < MOST_SAMPLES && (n < LEAST_SAMPLES || total < long_enough); n++) {
+        double begin = session_seconds();
+        s = use(&r, err);
+        total += samples[n] = session_seconds() - begin;
+    }
+    arena_free(&r.memory);
+    if (s) return s;
+    qsort(samples, (size_t)n, sizeof *samples, rising);
+    *seconds = samples[n / 2];
+    return GLINT_OK;
+}
+
+/* ---- Starting and waiting ---- */
+
+static glint_status time_chain(const tape *t, const backend_view *views, int n_ops, plan_device *d, backend_device *on,
+                               const backend_options *o, double *seconds, int *groups, glint_error *err) {
+    const backend_group *list;
+    rig g;
+    rig_setup setup = {.tape = t,
+                       .first_op = 1,
+                       .n_ops = n_ops,
+                       .views = views,
+                       .max_rows = 1,
+                       .max_outputs = 1,
+                       .observed = &t->ops[n_ops].out,
+                       .n_observed = 1};
+    glint_status s = rig_open_on(&g, d->backend, on, o, &setup, err);
+    if (!s) s = time_use(&g, 1, seconds, err);
+    if (!s) *groups = d->backend->groups(g.program, &list);
+    rig_close(&g);
+    return s;
+}
+
+/* Tiny products one after the other: what each takes is what starting it takes. */
+static glint_status measure_launch(plan_device *d, backend_device *on, const backend_options *o, glint_error *err) {
+    static const float numbers[CHAIN_WIDTH * CHAIN_WIDTH] = {0};
+    tape t;
+    tape_open(&t);
+    tape_weight w = tape_add_weight(&t, "chain", CHAIN_WIDTH, CHAIN_WIDTH, 0);
+    tape_value h = tape_embed(&t, "embed", w, 1);
+    for (int i = 0; i < CHAIN; i++) h = tape_matmul(&t, "product", h, w, TAPE_NONE);
+    backend_view view = {.name = "chain",
+                         .format = FORMAT_F32,
+                         .data = numbers,
+                         .row_bytes = CHAIN_WIDTH * sizeof(float),
+                         .rows = CHAIN_WIDTH,
+                         .cols = CHAIN_WIDTH};
+    double one = 0, all = 0;
+    int few = 0, many = 0;
+    glint_status s = t.failure ? base_fail(err, t.failure, "%s", t.error.message) : GLINT_OK;
+    if (!s) s = time_chain(&t, &view, 1, d, on, o, &one, &few, err);
+    if (!s) s = time_chain(&t, &view, CHAIN, d, on, o, &all, &many, err);
+    tape_close(&t);
+    if (s) return s;
+    d->launch = many > few && all > one ? (all - one) / (many - few) : 0;
+    d->step = one > d->launch * few ? one - d->launch * few : 0;
+    return s;
+}
+
+/* ---- Reading weights ---- */
+
+/* Pieces [first, end) as a rig, with what it needs. */
+typedef struct stretch {
+    const plan *p;
+    plan_device *d;
+    backend_device *on;
+    const backend_options *options;
+    backend_view *views;
+    int first, end;
+} stretch;
+
+static glint_status time_stretch(const stretch *x, int rows, double *seconds, int *groups, glint_error *err) {
+    const tape *t = &x->p->model->tape;
+    const backend_group *list;
+    int first = placement_op(t, x->first), stop = placement_op(t, x->end);
+    tape_value out = x->end > t->layers + 1 ? t->argmax : t->ops[stop - 1].out;
+    int pages = (rows > POSITIONS ? rows : POSITIONS) / TAPE_PAGE + 1;
+    rig g;
+    rig_setup setup = {.tape = t,
+                       .first_op = first,
+                       .n_ops = stop - first,
+                       .views = x->views,
+                       .max_rows = rows,
+                       .max_outputs = 1,
+                       .pages = pages,
+                       .slots = pages,
+                       .cache_f32 = x->p->sizes.cache_f32,
+                       .observed = &out,
+                       .n_observed = 1};
+    glint_status s = rig_open_on(&g, x->d->backend, x->on, x->options, &setup, err);
+    if (!s) s = time_use(&g, rows, seconds, err);
+    if (!s && groups) *groups = x->d->backend->groups(g.program, &list);
+    rig_close(&g);
+    return s;
+}
+
+/* The pace that explains what was measured. */
+static glint_status measure_pace(const stretch *x, plan_pace *out, glint_error *err) {
+    double seconds, bytes = 0;
+    int groups = 0;
+    glint_status s = time_stretch(x, 1, &seconds, &groups, err);
+    if (s) return s;
+    plan near = *x->p; /* with as short a context as was measured */
+    near.sizes.context = 2 * POSITIONS;
+    plan_device unit = *x->d; /* of which a step's seconds are its bytes */
+    unit.launch = unit.rate = 0;
+    unit.layer.bandwidth = unit.head.bandwidth = 1;
+    for (int piece = x->first; piece < x->end; piece++) bytes += plan_piece_seconds(&near, &unit, piece, 1);
+    double reading = seconds - x->d->step - groups * x->d->launch;
+    double least = seconds / 20; /* what is left of a device that does nothing but start */
+    *out = (plan_pace){(double)groups / (x->end - x->first), bytes / (reading > least ? reading : least)};
+    return GLINT_OK;
+}
+
+/* How much longer a chunk takes than one row tells how fast the device computes. */
+static glint_status measure_rate(const stretch *x, plan_device *d, glint_error *err) {
+    enum { ROWS = 128 };
+    const tape *t = &x->p->model->tape;
+    int rows = x->p->sizes.batch < ROWS ? x->p->sizes.batch : ROWS;
+    double one, many, flops = 0;
+    if (rows < 2) return GLINT_OK;
+    glint_status s = time_stretch(x, 1, &one, NULL, err);
+    if (!s) s = time_stretch(x, rows, &many, NULL, err);
+    if (s) return s;
+    for (int i = placement_op(t, x->first); i < placement_op(t, x->end); i++)
+        flops += tape_kinds[t->ops[i].kind].cost(t, &t->ops[i], rows - 1, rows).flops;
+    d->rate = flops / (many > one * 1.05 ? many - one : one * 0.05);
+    return GLINT_OK;
+}
+
+/* The last layers: more than a cache holds, but not more than half of the device's memory. */
+static int first_of_layers(const plan *p, const plan_device *d) {
+    const double wanted = 256 << 20;
+    int layers = p->model->tape.layers, first = layers;
+    for (; first > 1; first--) {
+        double bytes = plan_needs(p, d, first, layers + 1).weights;
+        double next = plan_needs(p, d, first - 1, layers + 1).weights;
+        if (bytes >= wanted || (d->memory_bytes > 0 && next > d->memory_bytes / 2)) break;
+    }
+    return first;
+}
+
+static glint_status measure_pieces(stretch *x, bool prompts, glint_error *err) {
+    const tape *t = &x->p->model->tape;
+    arena memory = {0};
+    x->views = arena_array(&memory, (size_t)t->n_weights, sizeof *x->views);
+    glint_status s = x->views ? GLINT_OK : base_fail(err, GLINT_INTERNAL, "out of memory for a plan");
+    for (tape_weight w = 0; w < t->n_weights && !s; w++) x->views[w] = model_view(x->p->model, w);
+    x->first = first_of_layers(x->p, x->d);
+    x->end = t->layers + 1;
+    if (!s) s = measure_pace(x, &x->d->layer, err);
+    x->first = t->layers;
+    if (!s && prompts) s = measure_rate(x, x->d, err);
+    x->first = t->layers + 1;
+    x->end = t->layers + 2;
+    plan_pace head = x->d->layer;
+    if (!s && plan_fits(x->p, x->d, x->first, x->end)) s = measure_pace(x, &head, err);
+    x->d->head = head;
+    arena_free(&memory);
+    return s;
+}
+
+glint_status plan_measure(const plan *p, const backend_options *options, bool prompts, plan_device *d,
+                          glint_error *err) {
+    part on; /* for its device alone */
+    glint_status s = part_open(&on, d->name, options, err);
+    stretch x = {.p = p, .d = d, .on = on.device, .options = options};
+    if (!s) s = measure_launch(d, on.device, options, err);
+    if (!s) s = measure_pieces(&x, prompts, err);
+    d->measured = !s;
+    part_close(&on);
+    return s;
+}

@@ -1,0 +1,115 @@
+#include "core/split.h"
+
+#include <string.h>
+
+/* ---- Opening ---- */
+
+static void forget_batches(split *s) {
+    for (int p = 0; p < PLACEMENT_MOST; p++) s->at[p] = -1;
+}
+
+static bool make_batch(split *s, split_batch *b, const part_setup *setup) {
+    size_t n = (size_t)setup->batch;
+    b->token = arena_array(&s->memory, n, sizeof *b->token);
+    b->position = arena_array(&s->memory, n, sizeof *b->position);
+    b->sequence = arena_array(&s->memory, n, sizeof *b->sequence);
+    b->output = arena_array(&s->memory, n, sizeof *b->output);
+    b->b = (backend_batch){.token = b->token, .position = b->position, .sequence = b->sequence, .output = b->output};
+    bool good = b->token && b->position && b->sequence && b->output;
+    for (int g = 0; g < setup->kv->n_groups && good && s->n > 1; g++) {
+        size_t entries = (size_t)setup->kv->sequences * (size_t)setup->kv->groups[g].slots;
+        good = (b->table[g] = arena_array(&s->memory, entries, sizeof *b->table[g])) != NULL;
+    }
+    return good;
+}
+
+glint_status split_open(split *s, const placement *where, const backend_options *options, const part_setup *setup,
+                        glint_error *err) {
+    const tape *t = &setup->model->tape;
+    glint_status status = GLINT_OK;
+    *s = (split){.n = where->n};
+    forget_batches(s);
+    for (int i = 0; i < s->n && !status; i++)
+        if (!make_batch(s, &s->batches[i], setup)) status = base_fail(err, GLINT_INTERNAL, "out of memory for a batch");
+    for (int i = 0; i < s->n && !status; i++) {
+        s->failed = i;
+        status = part_open(&s->parts[i], where->parts[i].device, options, err);
+    }
+    for (int i = 0; i < s->n && !status; i++) {
+        int first = placement_op(t, where->parts[i].first);
+        s->failed = i;
+        status = part_load(&s->parts[i], setup, first, placement_op(t, where->parts[i].end) - first, err);
+    }
+    return status;
+}
+
+void split_close(split *s) {
+    for (int i = 0; i < s->n; i++) part_close(&s->parts[i]);
+    arena_free(&s->memory);
+    *s = (split){0};
+}
+
+/* ---- Batches on their way ---- */
+
+split_batch *split_next(split *s) {
+    return &s->batches[s->entering];
+}
+
+static void take_tables(split *s, split_batch *b, const kv *k) {
+    for (int g = 0; g < k->n_groups; g++) {
+        const kv_group *q = &k->groups[g];
+        if (s->n > 1) memcpy(b->table[g], q->table, (size_t)k->sequences * (size_t)q->slots * sizeof *q->table);
+        b->b.pages[g] = (backend_pages){s->n > 1 ? b->table[g] : q->table, q->slots};
+    }
+}
+
+/* Values cross all edges before anything runs: a step overwrites what the one before left. */
+static glint_status hand_over(split *s, glint_error *err) {
+    glint_status status = GLINT_OK;
+    for (int p = s->n - 1; p > 0 && !status; p--) {
+        if (s->at[p] < 0) continue;
+        status = part_take(&s->parts[p], &s->parts[p - 1], &s->batches[s->at[p]].b, err);
+        if (status) s->failed = p - 1;
+    }
+    return status;
+}
+
+static glint_status start(split *s, bool asynchronous, glint_error *err) {
+    glint_status status = GLINT_OK;
+    for (int p = 0; p < s->n && !status; p++) {
+        if (s->at[p] < 0 || s->parts[p].backend->asynchronous != asynchronous) continue;
+        status = part_step(&s->parts[p], &s->batches[s->at[p]].b, err);
+        if (status) s->failed = p;
+    }
+    return status;
+}
+
+/* Every batch goes one part further; `entering` (-1: none) into the first. */
+static glint_status advance(split *s, int entering, glint_error *err) {
+    for (int p = s->n - 1; p > 0; p--) s->at[p] = s->at[p - 1];
+    s->at[0] = entering;
+    glint_status status = hand_over(s, err);
+    if (!status) status = start(s, true, err);
+    if (!status) status = start(s, false, err);
+    if (status) forget_batches(s);
+    return status;
+}
+
+glint_status split_run(split *s, const kv *k, glint_error *err) {
+    int entering = s->entering;
+    take_tables(s, &s->batches[entering], k);
+    s->entering = (entering + 1) % s->n;
+    return advance(s, entering, err);
+}
+
+glint_status split_finish(split *s, glint_error *err) {
+    glint_status status = GLINT_OK;
+    for (int left = s->n - 1; left > 0 && !status; left--) status = advance(s, -1, err);
+    return status;
+}
+
+part *split_maker(split *s, tape_value v) {
+    int p = 0;
+    while (p < s->n - 1 && !part_makes(&s->parts[p], v)) p++;
+    return &s->parts[p];
+}

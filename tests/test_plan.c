@@ -1,0 +1,238 @@
+/* The planner: the cut that it takes is the best of all there are, memory is kept, and what cannot fit is refused with
+ * what would. */
+#include "tests/support/support.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/place.h"
+
+enum { DEVICES = 3 };
+
+static glint_model *open_model(const char *name) {
+    char path[1024];
+    glint_error err;
+    glint_model *m = NULL;
+    SUPPORT_OK(glint_model_open(support_data(path, name), &m, &err), &err);
+    return m;
+}
+
+static void open_plan(plan *p, const glint_model *m) {
+    glint_error err;
+    plan_sizes sizes;
+    SUPPORT_OK(plan_sizes_of(m, &(glint_session_options){.context = 128, .batch = 16}, &sizes, &err), &err);
+    SUPPORT_OK(plan_open(p, m, &sizes, &err), &err);
+}
+
+static plan_device device_named(const char *name) {
+    plan_device d;
+    glint_error err;
+    SUPPORT_OK(plan_find_device(name, NULL, &d, &err), &err);
+    return d;
+}
+
+/* ---- Needs ---- */
+
+static void test_needs(void) {
+    plan p;
+    glint_model *m = open_model("gemma3-shakespeare-Q4_K_M.gguf");
+    const glint_tensor_info *tensors;
+    open_plan(&p, m);
+    plan_device d = device_named("null");
+    int pieces = glint_model_layers(m) + 2, n = glint_model_tensors(m, &tensors);
+    double bytes = 0, cache = 0, alone = 0;
+    for (int i = 0; i < n; i++) bytes += (double)tensors[i].bytes;
+    plan_bytes all = plan_needs(&p, &d, 0, pieces);
+    CU_ASSERT_EQUAL(all.weights, bytes); /* the tied table once */
+    for (int piece = 0; piece < pieces; piece++) {
+        plan_bytes b = plan_needs(&p, &d, piece, piece + 1);
+        alone += b.weights;
+        cache += b.cache;
+    }
+    plan_bytes embed = plan_needs(&p, &d, 0, 1);
+    CU_ASSERT_EQUAL(alone, bytes + embed.weights); /* cut, it is needed on both sides */
+    CU_ASSERT_EQUAL(cache, all.cache);
+    CU_ASSERT(all.cache > 0 && all.scratch > 0 && embed.cache == 0);
+    CU_ASSERT(plan_needs(&p, &d, 3, 6).weights > plan_needs(&p, &d, 3, 5).weights);
+    plan_close(&p);
+    glint_model_close(&m);
+}
+
+/* ---- Choosing ---- */
+
+typedef struct search {
+    const plan *p;
+    const plan_device *devices;
+    bool used[DEVICES];
+    double best;
+} search;
+
+/* Every way to give the pieces from `first` on to devices that are not used yet. */
+static void try_all(search *x, int first, double seconds) {
+    int pieces = x->p->model->tape.layers + 2;
+    if (first == pieces && seconds < x->best) x->best = seconds;
+    for (int d = 0; d < DEVICES; d++) {
+        if (x->used[d]) continue;
+        x->used[d] = true;
+        for (int end = first + 1; end <= pieces && plan_fits(x->p, &x->devices[d], first, end); end++)
+            try_all(x, end, seconds + plan_seconds(x->p, &x->devices[d], first, end, 1));
+        x->used[d] = false;
+    }
+}
+
+static double seconds_of(const plan *p, const placement *w, const plan_device *devices) {
+    double seconds = 0;
+    for (int i = 0; i < w->n; i++)
+        for (int d = 0; d < DEVICES; d++) {
+            const placement_part *q = &w->parts[i];
+            if (strcmp(devices[d].name, q->device) != 0) continue;
+            CU_ASSERT(plan_fits(p, &devices[d], q->first, q->end));
+            seconds += plan_seconds(p, &devices[d], q->first, q->end, 1);
+        }
+    return seconds;
+}
+
+static void test_choice_is_best(void) {
+    plan p;
+    int refused = 0, split = 0;
+    support_random r = support_seed(13);
+    glint_model *m = open_model("gguf/stories260K-f32.gguf");
+    open_plan(&p, m);
+    plan_bytes all = plan_needs(&p, &(plan_device){.backend = backend_of_device("null")}, 0, glint_model_layers(m) + 2);
+    for (int round = 0; round < 200; round++) {
+        plan_device devices[DEVICES];
+        for (int d = 0; d < DEVICES; d++) {
+            devices[d] = device_named("null");
+            devices[d].name[0] = (char)('a' + d);
+            devices[d].step = support_uniform(&r, 0, 1e-4f);
+            devices[d].launch = support_uniform(&r, 0, 1e-5f);
+            devices[d].layer = (plan_pace){8, support_uniform(&r, 1e8f, 1e10f)};
+            devices[d].head = (plan_pace){2, support_uniform(&r, 1e8f, 1e10f)};
+            devices[d].memory_bytes = all.scratch + support_uniform(&r, 0, 1.2f) * (all.weights + all.cache);
+        }
+        search x = {.p = &p, .devices = devices, .best = INFINITY};
+        placement w = {.n = -1};
+        glint_error err;
+        try_all(&x, 0, 0);
+        glint_status s = plan_choose(&p, devices, DEVICES, &w, &err);
+        CU_ASSERT_EQUAL(s, isinf(x.best) ? GLINT_DEVICE : GLINT_OK);
+        if (!s) CU_ASSERT_DOUBLE_EQUAL(seconds_of(&p, &w, devices), x.best, 1e-12);
+        refused += s != GLINT_OK;
+        split += !s && w.n > 1;
+    }
+    CU_ASSERT(refused > 5 && split > 50); /* the rounds were worth running */
+    plan_close(&p);
+    glint_model_close(&m);
+}
+
+/* ---- What was asked for ---- */
+
+static glint_status place(const glint_model *m, glint_session_options o, char text[PLACEMENT_TEXT], glint_error *err) {
+    plan p;
+    placed at = {.where = {.n = 0}};
+    o.context = 128;
+    o.batch = 16;
+    plan_sizes sizes;
+    SUPPORT_OK(plan_sizes_of(m, &o, &sizes, err), err);
+    SUPPORT_OK(plan_open(&p, m, &sizes, err), err);
+    glint_status s = place_session(&p, &o, &at, err);
+    placement_text(&m->tape, &at.where, text);
+    plan_close(&p);
+    return s;
+}
+
+static void test_placements(void) {
+    static const struct {
+        glint_session_options o;
+        const char *where;
+    } cases[] = {
+        {{.device = "cpu"}, "cpu"},
+        {{.device = "null"}, "null"},
+        {{.device = "null", .gpu_layers = 3}, "cpu=embed,0-4,null=5-7,cpu=head"},
+        {{.device = "null", .gpu_layers = 8}, "cpu=embed,null=0-7,cpu=head"},
+        {{.device = "null", .gpu_layers = 9}, "null"},
+        {{.device = "null", .gpu_layers = 99}, "null"},
+        {{.split = "null=0-7,cpu=head"}, "null=embed,0-7,cpu=head"},
+        {{.split = "null=0-7", .memory = "null=1G"}, "null"},
+        {{.split = "null=0-7", .memory = "cpu=1,null=4.5MiB,other=7TB"}, "null"},
+    };
+    glint_model *m = open_model("gemma3-shakespeare-Q4_K_M.gguf");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[PLACEMENT_TEXT];
+        glint_error err;
+        SUPPORT_OK(place(m, cases[i].o, text, &err), &err);
+        CU_ASSERT_STRING_EQUAL(text, cases[i].where);
+    }
+    glint_model_close(&m);
+}
+
+static void test_refusals(void) {
+    static const struct {
+        glint_session_options o;
+        glint_status status;
+        const char *words;
+    } cases[] = {
+        {{.split = "null=0-7", .memory = "null=2M"}, GLINT_DEVICE, "2.1 MB may be used; embed, layers 0 to "},
+        {{.split = "cpu=0-3,null=4-7", .memory = "null=1K"}, GLINT_DEVICE, "null: layers 4 to 7, head: "},
+        {{.split = "cpu=0-3,null=4-7", .memory = "null=1K"}, GLINT_DEVICE, "not even the first of them would"},
+        {{.split = "null=0-3,cpu=4-5,null=6-7", .memory = "null=1.8M"}, GLINT_DEVICE, "null: layers 6 to 7, head: "},
+        {{.device = "null", .gpu_layers = 5, .memory = "null=800K"}, GLINT_DEVICE, "null: layers 3 to 7: "},
+        {{.device = "null", .memory = "null=1M"}, GLINT_DEVICE, "1.0 MB may be used"},
+        {{.split = "gpu7=0-7"}, GLINT_USAGE, "gpu7: no such device"},
+        {{.device = "null", .memory = "null"}, GLINT_USAGE, "\"null\" is not DEVICE=SIZE"},
+        {{.device = "null", .memory = "null=8G,cpu=x"}, GLINT_USAGE, "\"cpu=x\" is not DEVICE=SIZE"},
+        {{.device = "null", .memory = "null=8GG"}, GLINT_USAGE, "is not DEVICE=SIZE"},
+        {{.device = "null", .memory = "null=0"}, GLINT_USAGE, "is not DEVICE=SIZE"},
+        {{.device = "null", .memory = "null=-8G"}, GLINT_USAGE, "is not DEVICE=SIZE"},
+        {{.device = "null", .memory = "null=1.2.3"}, GLINT_USAGE, "is not DEVICE=SIZE"},
+    };
+    glint_model *m = open_model("gemma3-shakespeare-Q4_K_M.gguf");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[PLACEMENT_TEXT];
+        glint_error err = {""};
+        CU_ASSERT_EQUAL(place(m, cases[i].o, text, &err), cases[i].status);
+        bool said = strstr(err.message, cases[i].words) != NULL;
+        if (!said) printf("\n    case %zu: %s", i, err.message);
+        CU_ASSERT(said);
+    }
+    glint_model_close(&m);
+}
+
+/* ---- Measuring ---- */
+
+/* Numbers are of a device that is there: positive, and the whole plan adds up. */
+static void test_measured(void) {
+    static const char *const places[] = {"cpu=0-7", "cpu=0-3,cpu:ref=4-7", "cpu=embed,null=0-7,cpu=head"};
+    glint_model *m = open_model("gemma3-shakespeare-Q4_K_M.gguf");
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        glint_plan *made = NULL;
+        const glint_plan_part *parts;
+        glint_error err;
+        glint_session_options o = {.split = places[i], .context = 128, .batch = 16, .threads = 1};
+        double token = 0;
+        SUPPORT_OK(glint_plan_open(m, &o, &made, &err), &err);
+        int n = glint_plan_parts(made, &parts);
+        for (int k = 0; k < n; k++) {
+            token += parts[k].token_seconds;
+            CU_ASSERT(isfinite(parts[k].token_seconds) && parts[k].token_seconds >= 0);
+            CU_ASSERT(isfinite(parts[k].prompt_seconds) && parts[k].prompt_seconds >= 0);
+            CU_ASSERT(parts[k].weight_bytes > 0 && parts[k].scratch_bytes > 0 && parts[k].pieces[0]);
+        }
+        CU_ASSERT_DOUBLE_EQUAL(glint_plan_token_seconds(made), token, 1e-12);
+        CU_ASSERT(token > 0 && glint_plan_prompt_seconds(made) > 0);
+        CU_ASSERT_EQUAL(glint_plan_batch(made), 16);
+        glint_plan_close(&made);
+        CU_ASSERT_PTR_NULL(made);
+    }
+    glint_model_close(&m);
+}
+
+int main(void) {
+    const support_case cases[] = {{"what pieces need", test_needs},
+                                  {"the choice is the best there is", test_choice_is_best},
+                                  {"what was asked for", test_placements},
+                                  {"refusals", test_refusals},
+                                  {"measured", test_measured}};
+    return support_main("plan", cases, sizeof cases / sizeof *cases);
+}
