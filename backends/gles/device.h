@@ -80,9 +80,12 @@ glint_status gles_read_rows(backend_device *d, const gles_buffer *from, size_t o
                             size_t n, void *out, glint_error *err);
 glint_status gles_slot_open(backend_device *d, size_t bytes, gles_slot *out, glint_error *err);
 void gles_slot_close(backend_device *d, gles_slot *s);
-/* n rows of `bytes`, `stride` bytes apart, into the slot; then its fence. */
-void gles_slot_fill(backend_device *d, gles_slot *s, const gles_buffer *from, size_t offset, size_t stride,
-                    size_t bytes, size_t n);
+/* Fills the slot in the order of the commands: the first, n rows of `bytes`, `stride` bytes apart, to place `at` of it,
+ * the fence. */
+void gles_slot_begin(backend_device *d, gles_slot *s);
+void gles_slot_copy(backend_device *d, size_t at, const gles_buffer *from, size_t offset, size_t stride, size_t bytes,
+                    size_t n);
+void gles_slot_end(backend_device *d, gles_slot *s);
 glint_status gles_slot_read(backend_device *d, gles_slot *s, size_t offset, size_t bytes, void *out, glint_error *err);
 glint_status gles_write(backend_device *d, const gles_buffer *to, size_t offset, size_t bytes, const void *in,
                         glint_error *err);
@@ -224,7 +227,8 @@ struct backend_program {
     int n_groups;
     uint32_t spare; /* scratch of ops: its first float */
     backend_ticket steps;
-    gles_slot chosen[BACKEND_IN_FLIGHT]; /* argmax of the last steps */
+    size_t *snapshot; /* by tape value: the byte of a slot where it outlasts the step; SIZE_MAX: it does not */
+    gles_slot lasting[BACKEND_IN_FLIGHT]; /* argmax and snapshots of the last steps */
     arena memory;
 };
 

@@ -179,6 +179,7 @@ static glint_status gles_open(const char *name, const backend_options *options, 
 const backend gles_backend = {
     .name = "gles",
     .asynchronous = true,
+    .snapshots = true,
     .enumerate = gles_enumerate,
     .open = gles_open,
     .close = gles_close,

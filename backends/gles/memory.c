@@ -220,17 +220,29 @@ void gles_slot_close(backend_device *d, gles_slot *s) {
     *s = (gles_slot){0};
 }
 
-void gles_slot_fill(backend_device *d, gles_slot *s, const gles_buffer *from, size_t offset, size_t stride,
-                    size_t bytes, size_t n) {
+void gles_slot_begin(backend_device *d, gles_slot *s) {
     const gles_gl *gl = &d->c.gl;
     if (s->fence) gl->DeleteSync(s->fence);
+    s->fence = NULL;
     gl->MemoryBarrier(GL_BUFFER_UPDATE_BARRIER_BIT);
-    gl->BindBuffer(GL_COPY_READ_BUFFER, from->id);
     gl->BindBuffer(GL_COPY_WRITE_BUFFER, s->id);
+}
+
+void gles_slot_copy(backend_device *d, size_t at, const gles_buffer *from, size_t offset, size_t stride, size_t bytes,
+                    size_t n) {
+    const gles_gl *gl = &d->c.gl;
+    if (stride == bytes) {
+        bytes *= n;
+        n = n > 0;
+    }
+    gl->BindBuffer(GL_COPY_READ_BUFFER, from->id);
     for (size_t i = 0; i < n; i++)
         gl->CopyBufferSubData(GL_COPY_READ_BUFFER, GL_COPY_WRITE_BUFFER, (GLintptr)(offset + i * stride),
-                              (GLintptr)(i * bytes), (GLsizeiptr)bytes);
-    s->fence = gl->FenceSync(GL_SYNC_GPU_COMMANDS_COMPLETE, 0);
+                              (GLintptr)(at + i * bytes), (GLsizeiptr)bytes);
+}
+
+void gles_slot_end(backend_device *d, gles_slot *s) {
+    s->fence = d->c.gl.FenceSync(GL_SYNC_GPU_COMMANDS_COMPLETE, 0);
 }
 
 glint_status gles_slot_read(backend_device *d, gles_slot *s, size_t offset, size_t bytes, void *out, glint_error *err) {

@@ -44,6 +44,25 @@ static glint_status place_values(backend_program *p, const int *group_of, glint_
     return gles_buffer_open(p->device, bytes, &p->act, err);
 }
 
+/* What outlasts a step: argmax, and the snapshots asked for. */
+static glint_status open_lasting(backend_program *p, glint_error *err) {
+    const backend_compile_request *r = &p->request;
+    const tape *t = r->tape;
+    size_t bytes = 0;
+    p->snapshot = arena_array(&p->memory, (size_t)t->n_values, sizeof *p->snapshot);
+    if (!p->snapshot) return no_memory(err);
+    for (int v = 0; v < t->n_values; v++) {
+        bool wanted = v == t->argmax && p->offset[v] != UINT32_MAX;
+        for (int i = 0; i < r->n_snapshots; i++) wanted |= r->observed[i] == v;
+        p->snapshot[v] = wanted ? bytes : SIZE_MAX;
+        if (wanted) bytes += sizeof(float) * (size_t)t->values[v].width * (size_t)r->max_rows;
+    }
+    glint_status s = GLINT_OK;
+    for (int i = 0; i < BACKEND_IN_FLIGHT && bytes && !s; i++)
+        s = gles_slot_open(p->device, bytes, &p->lasting[i], err);
+    return s;
+}
+
 static glint_status choose_kept(backend_program *p, glint_error *err) {
     const backend_compile_request *r = &p->request;
     size_t n = (size_t)r->tape->n_values;
@@ -175,8 +194,7 @@ glint_status gles_compile(backend_device *d, const backend_compile_request *r, b
     if (!s) s = send_params(p, err);
     if (!s) s = gles_phases_send(p, err);
     if (!s) s = poison(p, err);
-    for (int i = 0; i < BACKEND_IN_FLIGHT && !s; i++)
-        s = gles_slot_open(d, sizeof(float) * (size_t)r->max_rows, &p->chosen[i], err);
+    if (!s) s = open_lasting(p, err);
     p->request.observed = NULL; /* not kept */
     if (s)
         gles_program_close(p);
@@ -198,7 +216,7 @@ void gles_program_close(backend_program *p) {
     gles_buffer_close(p->device, &p->uniform);
     gles_buffer_close(p->device, &p->phase_buffer);
     for (int i = 0; i < BACKEND_IN_FLIGHT; i++) close_changes(p->device, &p->changes[i]);
-    for (int i = 0; i < BACKEND_IN_FLIGHT; i++) gles_slot_close(p->device, &p->chosen[i]);
+    for (int i = 0; i < BACKEND_IN_FLIGHT; i++) gles_slot_close(p->device, &p->lasting[i]);
     arena_free(&p->memory);
     free(p);
 }

@@ -131,19 +131,21 @@ static int run_phases(const backend_program *p, int first, int n, const gles_cha
     return count;
 }
 
-static bool holds_argmax(const backend_program *p, int first, int n) {
-    tape_value v = p->request.tape->argmax;
-    if (v < 0) return false;
-    int op = p->request.tape->values[v].op;
-    return n > 0 && op >= p->groups[first].first_op && op <= p->groups[first + n - 1].last_op;
-}
-
-/* What argmax chose is kept beside, where the host can read it while the next step runs. */
-static void keep_chosen(backend_program *p, const backend_batch *b) {
-    tape_value v = p->request.tape->argmax;
-    int rows = p->request.tape->values[v].outputs ? b->n_outputs : b->n_rows;
-    gles_slot_fill(p->device, &p->chosen[p->steps % BACKEND_IN_FLIGHT], &p->act, sizeof(float) * p->offset[v],
-                   sizeof(float) * p->stride[v], sizeof(float), (size_t)rows);
+/* What outlasts the step is copied beside, where the host can read it while the next one runs. */
+static void keep_snapshots(backend_program *p, const backend_batch *b, int first, int n) {
+    const tape *t = p->request.tape;
+    gles_slot *slot = &p->lasting[p->steps % BACKEND_IN_FLIGHT];
+    bool any = false;
+    for (int i = n > 0 ? p->groups[first].first_op : 0; n > 0 && i <= p->groups[first + n - 1].last_op; i++) {
+        tape_value v = t->ops[i].out;
+        if (v < 0 || p->snapshot[v] == SIZE_MAX) continue;
+        if (!any) gles_slot_begin(p->device, slot);
+        any = true;
+        gles_slot_copy(p->device, p->snapshot[v], &p->act, sizeof(float) * p->offset[v], sizeof(float) * p->stride[v],
+                       sizeof(float) * (size_t)t->values[v].width,
+                       (size_t)(t->values[v].outputs ? b->n_outputs : b->n_rows));
+    }
+    if (any) gles_slot_end(p->device, slot);
 }
 
 glint_status gles_run_groups(backend_program *p, const backend_batch *b, int first, int n, backend_ticket *ticket,
@@ -160,7 +162,7 @@ glint_status gles_run_groups(backend_program *p, const backend_batch *b, int fir
         taken = p->commands[i].phase ? run_phases(p, i, end - i, changes, &now) : 1;
         if (!p->commands[i].phase) dispatch(p, &p->commands[i], changes, b, &now);
     }
-    if (holds_argmax(p, first, n)) keep_chosen(p, b);
+    keep_snapshots(p, b, first, n);
     changes->busy = p->device->c.gl.FenceSync(GL_SYNC_GPU_COMMANDS_COMPLETE, 0);
     p->device->c.gl.Flush();
     *ticket = p->steps++;
@@ -178,19 +180,33 @@ static glint_status not_there(const backend_program *p, tape_value v, glint_erro
                      p->request.tape->values[v].name);
 }
 
+static glint_status not_met(const backend_program *p, glint_error *err) {
+    return base_fail(err, GLINT_DEVICE, "%s: work groups of a dispatch did not meet", p->device->c.renderer);
+}
+
+/* Where phases have not met, argmax says so: what else the step ended with is not to be believed. */
+static glint_status check_met(backend_program *p, backend_ticket ticket, glint_error *err) {
+    tape_value v = p->request.tape->argmax;
+    float id = 0;
+    if (!p->meets || v < 0 || p->snapshot[v] == SIZE_MAX || ticket >= p->steps) return GLINT_OK;
+    gles_slot *slot = &p->lasting[ticket % BACKEND_IN_FLIGHT];
+    glint_status s = gles_slot_read(p->device, slot, p->snapshot[v], sizeof id, &id, err);
+    return !s && id < 0 ? not_met(p, err) : s;
+}
+
 glint_status gles_read_value(backend_program *p, backend_ticket ticket, tape_value v, int first_row, int n, float *out,
                              glint_error *err) {
     if (!p->kept[v] && !p->writable[v]) return not_there(p, v, err);
     glint_status s = gles_context_use(&p->device->c, err);
     if (s || !n) return s;
-    if (v == p->request.tape->argmax && ticket < p->steps) {
-        gles_slot *slot = &p->chosen[ticket % BACKEND_IN_FLIGHT];
-        s = gles_slot_read(p->device, slot, sizeof(float) * (size_t)first_row, sizeof(float) * (size_t)n, out, err);
-        if (!s && out[0] < 0)
-            s = base_fail(err, GLINT_DEVICE, "%s: work groups of a dispatch did not meet", p->device->c.renderer);
-        return s;
-    }
     size_t width = (size_t)p->request.tape->values[v].width;
+    if (v == p->request.tape->logits || v == p->request.tape->top) s = check_met(p, ticket, err);
+    if (s) return s;
+    if (p->snapshot[v] != SIZE_MAX && ticket < p->steps) {
+        s = gles_slot_read(p->device, &p->lasting[ticket % BACKEND_IN_FLIGHT],
+                           p->snapshot[v] + 4 * (size_t)first_row * width, 4 * (size_t)n * width, out, err);
+        return !s && v == p->request.tape->argmax && out[0] < 0 ? not_met(p, err) : s;
+    }
     size_t at = 4 * ((size_t)p->offset[v] + (size_t)first_row * p->stride[v]);
     return gles_read_rows(p->device, &p->act, at, 4 * p->stride[v], 4 * width, (size_t)n, out, err);
 }
