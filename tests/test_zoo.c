@@ -154,9 +154,9 @@ static const struct {
 };
 enum { CASES = sizeof cases / sizeof *cases };
 
-/* How well it was found: the fault's place among the failures, and its kind there. */
+/* How well it was found: the fault's place among the failures, its kind there, and what failed in other places. */
 typedef struct judgement {
-    int tried, detected, placed, named;
+    int tried, detected, placed, named, elsewhere;
 } judgement;
 
 static const failure *failure_at(const found *f, const char *value) {
@@ -174,20 +174,23 @@ static void judge(judgement *j, const char *fault, const char *on, glint_status 
     j->detected += status == GLINT_MISMATCH;
     j->placed += placed;
     j->named += named;
-    printf("    %-28s %-26s %-12s %-24s %s%s%s%s\n", fault, on, at->op, at->value, at->kind,
+    j->elsewhere += f->n - placed;
+    printf("    %-28s %-30s %-12s %-24s %s%s%s%s\n", fault, on, at->op, at->value, at->kind,
            placed ? "" : "  WRONG PLACE", named ? "" : "  NOT ", named ? "" : kind);
+    for (int i = 0; i < f->n; i++)
+        if (&f->list[i] != at) printf("      and %s: %s\n", f->list[i].value, f->list[i].kind);
     if (getenv("GLINT_TEST_VERBOSE")) printf("      %s\n", at->reason);
 }
 
 static void print_judgement(const judgement *j) {
-    printf("    %d of %d detected, %d with the right op and layer, %d with the right kind too\n", j->detected, j->tried,
-           j->placed, j->named);
+    printf("    %d of %d detected, %d with the right op and layer, %d with the right kind too; %d failures elsewhere\n",
+           j->detected, j->tried, j->placed, j->named, j->elsewhere);
 }
 
 static void test_devices(void) {
     judgement j = {0};
     glint_model *models[SHOWS] = {NULL};
-    printf("\n    %-28s %-26s %-12s %-24s %s\n", "fault in a device's path", "shown on", "op", "value", "kind");
+    printf("\n    %-28s %-30s %-12s %-24s %s\n", "fault in a device's path", "shown on", "op", "value", "kind");
     for (int i = 0; i < CASES; i++) {
         char device[96];
         found f;
@@ -203,6 +206,7 @@ static void test_devices(void) {
     CU_ASSERT_EQUAL(j.detected, 40);
     CU_ASSERT_EQUAL(j.placed, 40);
     CU_ASSERT(j.named >= 38);
+    CU_ASSERT_EQUAL(j.elsewhere, 2); /* the other op that F10 exchanges; what sees the infinite keys of F30 */
 }
 
 /* Some again behind OpenGL ES. */
@@ -265,32 +269,34 @@ static const struct tape_case {
     const char *fault, *model, *reference; /* below tests/data, or ../shared */
     const char *op, *value, *kind;
 } tapes[] = {
-#define OF(directory) "models/" directory, "models/" directory "/reference.safetensors"
-    {"F02:layers.2.attn.norm", OF("gemma3-shakespeare"), "norm", "layers.2.attn.norm", "weight offset"},
-    {"F03:layers.2.attn.q_norm", OF("gemma3-shakespeare"), "head_norm", "layers.2.attn.q_norm", "weight offset"},
-    {"F04", OF("gemma3-shakespeare"), "embed", "embed", "constant factor"},
-    {"F08:layers.2", OF("gemma3-shakespeare"), "rope", "layers.2.attn.q_rope", "rotary base"},
-    {"F09:layers.5", OF("gemma3-shakespeare"), "attend", "layers.5.attn.mix", "window"},
-    {"F10:layers.2.attn.post_norm", OF("gemma3-shakespeare"), "add", "layers.2.attn.post_norm",
-     "order of norm and add"},
-    {"F11:layers.2.attn.post_norm", OF("gemma3-shakespeare"), "norm", "layers.2.attn.post_norm", "op missing"},
-    {"F14:layers.2", OF("gemma3-shakespeare"), "attend", "layers.2.attn.mix", "attention scale"},
-    {"F15:layers.1.attn.q", OF("qwen2-shakespeare"), "matmul", "layers.1.attn.q", "missing bias"},
-    {"F16:layers.2", OF("gemma3-shakespeare"), "gate", "layers.2.ffn.act", "activation function"},
-    {"F17:layers.2", OF("gemma3-shakespeare"), "gate", "layers.2.ffn.act", "swapped operands"},
-    {"F18:layers.1", OF("llama-shakespeare"), "matmul", "layers.1.attn.q", "half/adjacent permutation"},
-    {"F21:layers.1", OF("llama-shakespeare"), "rope", "layers.1.attn.q_rope", "rotary frequencies"},
-    {"F26:layers.0.attn.norm", OF("qwen2-shakespeare"), "norm", "layers.0.attn.norm", "eps"},
-    {"F39:layers.2.mid", OF("gemma3-shakespeare"), "add", "layers.2.mid", "op missing"},
+#define HF(name)           "models/" name, "models/" name "/reference.safetensors"
+#define GGUF(folder, name) folder name ".gguf", "gguf/" name ".reference.safetensors"
+#define GEMMA_GGUF         GGUF("", "gemma3-shakespeare-Q4_K_M")
+#define LLAMA3             GGUF("gguf/", "llama-shakespeare-Q4_K_M")
+    {"F02:layers.2.attn.norm", GEMMA_GGUF, "norm", "layers.2.attn.norm", "weight offset"},
+    {"F03:layers.2.attn.q_norm", GEMMA_GGUF, "head_norm", "layers.2.attn.q_norm", "weight offset"},
+    {"F04", GEMMA_GGUF, "embed", "embed", "constant factor"},
+    {"F08:layers.2", GEMMA_GGUF, "rope", "layers.2.attn.q_rope", "rotary base"},
+    {"F09:layers.5", HF("gemma3-shakespeare"), "attend", "layers.5.attn.mix", "window"},
+    {"F10:layers.2.attn.post_norm", GEMMA_GGUF, "add", "layers.2.attn.post_norm", "order of norm and add"},
+    {"F11:layers.2.attn.post_norm", GEMMA_GGUF, "norm", "layers.2.attn.post_norm", "op missing"},
+    {"F14:layers.2", GEMMA_GGUF, "attend", "layers.2.attn.mix", "attention scale"},
+    {"F15:layers.1.attn.q", HF("qwen2-shakespeare"), "matmul", "layers.1.attn.q", "missing bias"},
+    {"F16:layers.2", GEMMA_GGUF, "gate", "layers.2.ffn.act", "activation function"},
+    {"F17:layers.2", GEMMA_GGUF, "gate", "layers.2.ffn.act", "swapped operands"},
+    {"F18:layers.1", LLAMA3, "rope", "layers.1.attn.q_rope", "half/adjacent permutation"},
+    {"F21:layers.1", LLAMA3, "rope", "layers.1.attn.q_rope", "rotary frequencies"},
+    {"F26:layers.0.attn.norm", HF("qwen2-shakespeare"), "norm", "layers.0.attn.norm", "eps"},
+    {"F39:layers.2.mid", GEMMA_GGUF, "add", "layers.2.mid", "op missing"},
 };
 
 /* A tape has no words for these: whatever computes it is wrong, be it one device or all. */
 static const struct tape_case nowhere[] = {
-    {"F19:layers.2.attn.q_rope", OF("gemma3-shakespeare"), "rope", "layers.2.attn.q_rope", "shifted position"},
-    {"F20:layers.2.attn.q_rope", OF("gemma3-shakespeare"), "rope", "layers.2.attn.q_rope", "position reset"},
-    {"F22:layers.1", OF("llama-shakespeare"), "attend", "layers.1.attn.mix", "head permutation"},
-    {"F27:layers.2.attn.norm", OF("gemma3-shakespeare"), "norm", "layers.2.attn.norm", "mean removed"},
-    {"F40", OF("gemma3-shakespeare"), "matmul", "logits", "constant factor"},
+    {"F19:layers.2.attn.q_rope", GEMMA_GGUF, "rope", "layers.2.attn.q_rope", "shifted position"},
+    {"F20:layers.2.attn.q_rope", HF("gemma3-shakespeare"), "rope", "layers.2.attn.q_rope", "position reset"},
+    {"F22:layers.1", LLAMA3, "attend", "layers.1.attn.mix", "head permutation"},
+    {"F27:layers.2.attn.norm", GEMMA_GGUF, "norm", "layers.2.attn.norm", "mean removed"},
+    {"F40", GEMMA_GGUF, "matmul", "logits", "constant factor"},
 };
 enum { NOWHERE = sizeof nowhere / sizeof *nowhere, TAPES = sizeof tapes / sizeof *tapes };
 
@@ -308,11 +314,11 @@ static glint_model *open_tape(const struct tape_case *c, const char *fault, char
 }
 
 static void test_tape(const struct tape_case *c, bool in_tape, judgement *j) {
-    char reference[1024], device[96];
+    char reference[1024], device[96] = "cpu";
     found f;
     glint_model *m = open_tape(c, in_tape ? c->fault : NULL, reference);
     if (!m) return;
-    snprintf(device, sizeof device, in_tape ? "cpu" : "zoo:%s@cpu", c->fault);
+    if (!in_tape) snprintf(device, sizeof device, "zoo:%s@cpu", c->fault);
     glint_status status = check_against(m, device, reference, &f);
     judge(j, c->fault, c->model, status, &f, c->op, c->value, c->kind);
     glint_model_close(&m);
@@ -320,7 +326,7 @@ static void test_tape(const struct tape_case *c, bool in_tape, judgement *j) {
 
 static void test_tapes(void) {
     judgement j = {0};
-    printf("\n    %-28s %-26s %-12s %-24s %s\n", "fault in the tape", "shown on", "op", "value", "kind");
+    printf("\n    %-28s %-30s %-12s %-24s %s\n", "fault in the tape", "shown on", "op", "value", "kind");
     for (int i = 0; i < TAPES; i++) test_tape(&tapes[i], true, &j);
     for (int i = 0; i < NOWHERE; i++) test_tape(&nowhere[i], false, &j);
     print_judgement(&j);
@@ -329,6 +335,7 @@ static void test_tapes(void) {
     CU_ASSERT_EQUAL(j.named, j.tried);
 }
 
+/* No comparison of devices can find what lies in the tape. */
 static void test_devices_agree(void) {
     char reference[1024];
     found f;
@@ -343,7 +350,7 @@ static void test_devices_agree(void) {
 static void test_healthy(void) {
     glint_device_info gles[OP_DEVICES];
     int n = support_gles(gles, OP_DEVICES);
-    for (int on = 0; on < SHOWS; on++) {
+    for (int on = Q4_K; on < SHOWS; on++) { /* test_check has the trained models */
         glint_model *m = open_show(on);
         for (int d = -1; d < n; d++)
             for (int precision = GLINT_FAST; precision <= GLINT_EXACT; precision++) {
