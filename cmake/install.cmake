@@ -1,7 +1,7 @@
 # Installing: the program, its default model, man pages and completions; the library, its header and glint.pc.
 
 # ---- Pages that the program writes from its own tables. The build folder has them where an installation does. --------
-set(GLINT_COMMANDS run tokenize inspect devices bench perplexity trace)
+set(GLINT_COMMANDS run tokenize inspect devices bench perplexity trace check diff)
 
 function(glint_page output)
   get_filename_component(folder ${output} DIRECTORY)
