@@ -1,4 +1,5 @@
-/* Commands for single ops: a table op kind -> what to dispatch with which parameters. Groups of ops that run as one are in phases.c. */
+/* Commands for single ops: a table op kind -> what to dispatch with which parameters. Groups of ops that run as one are
+ * in phases.c. */
 #include <string.h>
 
 #include "backends/gles/record.h"
