@@ -107,12 +107,29 @@ static void diagnose_alone(const rows *r, const char *name, int width, diagnose_
                     out);
 }
 
+/* Rows up to the first that differs much, and some behind it. */
+static int telling_rows(const rows *r, int width) {
+    enum { BEHIND = 8 };
+    double most = 0;
+    int first = 0;
+    for (int pass = 0; pass < 2; pass++)
+        for (int k = 0; k < r->n; k++) {
+            double error = 0;
+            for (size_t i = (size_t)k * (size_t)width; i < (size_t)(k + 1) * (size_t)width; i++)
+                error += ((double)r->tested[i] - r->reference[i]) * ((double)r->tested[i] - r->reference[i]);
+            if (!pass && error > most) most = error;
+            first = k;
+            if (pass && !(error < 0.1 * most)) break;
+        }
+    return first + BEHIND < r->n ? first + BEHIND : r->n;
+}
+
 /* Without a model only the first difference has its own cause; with one, each that its inputs do not explain. */
 static glint_status diagnose(diff *d, const char *name, const rows *r, int width, glint_comparison *c,
                              diff_opinion *opinion, glint_error *err) {
     glint_status s = GLINT_OK;
     if (d->o->model)
-        s = diff_ask_model(&d->pair, name, r->first, r->n, opinion, err);
+        s = diff_ask_model(&d->pair, name, r->first, r->n, telling_rows(r, width), opinion, err);
     else if (d->verdict->failed)
         opinion->finding.kind = "";
     else

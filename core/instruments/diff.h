@@ -34,8 +34,9 @@ typedef struct diff_opinion {
     diagnose_finding finding;
 } diff_opinion;
 
-/* Runs the ops that make the value on each side's own inputs, the nearest that the side has. */
-glint_status diff_ask_model(const diff_pair *p, const char *name, int first, int n, diff_opinion *out,
+/* Runs the ops that make the value on each side's own inputs, the nearest that the side has. `telling`: so many of the
+ * rows show the difference; more are looked at where that costs little. */
+glint_status diff_ask_model(const diff_pair *p, const char *name, int first, int n, int telling, diff_opinion *out,
                             glint_error *err);
 
 #endif

@@ -6,15 +6,17 @@
 
 #include "core/instruments/diff.h"
 
-enum { MOST_POSITIONS = 4096 }; /* more would keep the oracle busy for hours */
+enum { MOST_POSITIONS = 4096 };      /* more would keep the oracle busy for hours */
+static const double most_work = 2e9; /* multiplications of the oracle on one range: a few seconds */
 
-/* Ops [first, first + n) make the value of what one side has. */
+/* What one side's file has is the beginning of a range of ops, the value is its end. */
 typedef struct range {
     const diff_pair *p;
     const reference *file;
     const reference_run *run;
     tape_value out;
-    int first, n;
+    tape tape;        /* the model's, its ops in such an order that those of the range come last */
+    int first, n;     /* the range in it */
     int rows;         /* of the batch: positions 0 .. rows - 1 */
     int output, outs; /* positions of the rows that want output */
     backend_batch batch;
@@ -24,7 +26,7 @@ typedef struct range {
 } range;
 
 static const tape *tape_of(const range *r) {
-    return &r->p->model->tape;
+    return &r->tape;
 }
 
 static glint_status no_memory(glint_error *err) {
@@ -35,28 +37,83 @@ static glint_status no_memory(glint_error *err) {
 
 /* Does the file have all rows of the value that the range would need? */
 static bool has_rows(const range *r, tape_value v) {
-    const tape_value_info *info = &tape_of(r)->values[v];
+    const tape_value_info *info = &r->p->model->tape.values[v];
     const reference_value *have = reference_find(r->run, info->name);
     int first = info->outputs ? r->output : 0, end = info->outputs ? r->output + r->outs : r->rows;
     return have && have->first_row <= first && have->first_row + have->rows >= end;
 }
 
-/* The shortest range that ends with the op of `out` and whose inputs the file has; from the ids at the latest. A range
- * may not begin between a cache's writing and its reading. */
-static void find_range(range *r) {
-    const tape *t = tape_of(r);
-    int last = t->values[r->out].op;
-    bool attends = false;
-    for (r->first = last; r->first > 0; r->first--) {
-        const tape_op *op = &t->ops[r->first];
-        if (op->kind == TAPE_ATTEND) attends = true;
-        if (op->kind == TAPE_CACHE_WRITE) attends = false;
-        if (attends) continue;
-        int n = tape_inputs(t, r->first, last - r->first + 1, r->in), have = 0;
-        while (have < n && has_rows(r, r->in[have])) have++;
-        if (have == n && op->kind != TAPE_EMBED) break;
+/* Which ops of the model's tape make the value from what the file has; from the ids at the latest. */
+typedef struct needs {
+    bool *op, *value, *cache;
+} needs;
+
+static bool makes_needed(const range *r, const needs *n, const tape_op *op) {
+    if (op->kind == TAPE_CACHE_WRITE) return n->cache[op->p.cache];
+    return op->out >= 0 && n->value[op->out] && (op->out == r->out || !has_rows(r, op->out));
+}
+
+static bool is_read(const tape *t, tape_value v) {
+    for (int i = 0; i < t->n_ops; i++)
+        if (t->ops[i].in[0] == v || t->ops[i].in[1] == v) return true;
+    return false;
+}
+
+/* Backwards from the value. What nothing reads is taken along: a tape may go round an op that it should not. */
+static void find_needs(const range *r, const tape *t, needs *n) {
+    int last = t->values[r->out].op, first = last;
+    n->value[r->out] = true;
+    for (int i = last; i >= 0; i--) {
+        const tape_op *op = &t->ops[i];
+        if (!makes_needed(r, n, op)) continue;
+        n->op[first = i] = true;
+        if (op->kind == TAPE_ATTEND) n->cache[op->p.cache] = true;
+        for (int k = 0; k < 2; k++)
+            if (op->in[k] >= 0) n->value[op->in[k]] = true;
     }
-    r->n = last - r->first + 1;
+    for (int i = first; i < last; i++)
+        if (t->ops[i].out >= 0 && !is_read(t, t->ops[i].out)) n->op[i] = true;
+}
+
+/* Moves the ops that are needed behind all others. */
+static glint_status find_range(range *r, glint_error *err) {
+    const tape *t = &r->p->model->tape;
+    arena *a = r->p->memory;
+    needs n = {arena_array(a, (size_t)t->n_ops, sizeof(bool)), arena_array(a, (size_t)t->n_values, sizeof(bool)),
+               arena_array(a, (size_t)t->n_caches, sizeof(bool))};
+    r->tape = *t;
+    r->tape.ops = arena_array(a, (size_t)t->n_ops, sizeof *t->ops);
+    r->tape.values = arena_copy(a, t->values, (size_t)t->n_values * sizeof *t->values);
+    if (!n.op || !n.value || !n.cache || !r->tape.ops || !r->tape.values) return no_memory(err);
+    find_needs(r, t, &n);
+    int at = 0;
+    for (int needed = 0; needed < 2; needed++) {
+        if (needed) r->first = at;
+        for (int i = 0; i < t->n_ops; i++) {
+            if (n.op[i] != needed) continue;
+            r->tape.ops[at] = t->ops[i];
+            if (t->ops[i].out >= 0) r->tape.values[t->ops[i].out].op = at;
+            at++;
+        }
+    }
+    r->n = at - r->first;
+    return GLINT_OK;
+}
+
+/* Leaves out what comes after the rows that tell, as far as it costs too much. */
+static void cut_rows(range *r, int telling) {
+    const tape *t = tape_of(r);
+    double work = 1;
+    for (int i = r->first; i < r->first + r->n; i++)
+        if (t->ops[i].kind == TAPE_MATMUL) {
+            const tape_weight_info *w = &t->weights[t->ops[i].weight[0]];
+            work += (double)w->rows * w->cols;
+        }
+    int n = most_work / work < r->outs ? (int)(most_work / work) : r->outs;
+    if (n < telling) n = telling;
+    if (n >= r->outs) return;
+    r->rows -= r->outs - n;
+    r->outs = n;
 }
 
 /* ---- Its batch and its inputs ---- */
@@ -125,12 +182,14 @@ static glint_status run_oracle(range *r, glint_error *err) {
     return s;
 }
 
-static glint_status open_range(range *r, glint_error *err) {
+static glint_status open_range(range *r, int telling, glint_error *err) {
     const tape *t = tape_of(r);
+    glint_status s = find_range(r, err);
+    if (s) return s;
     r->in = arena_array(r->p->memory, (size_t)t->n_values, sizeof *r->in);
     if (!r->in) return no_memory(err);
-    find_range(r);
-    glint_status s = make_batch(r, err);
+    cut_rows(r, telling);
+    s = make_batch(r, err);
     if (!s) s = read_inputs(r, err);
     if (!s) s = read_value(r, r->out, &r->there, err);
     if (s) return s;
@@ -172,7 +231,7 @@ static glint_status diagnose(const range *r, bool tape_suspected, diagnose_findi
     return diagnose_range(&c, out, err);
 }
 
-glint_status diff_ask_model(const diff_pair *p, const char *name, int first, int n, diff_opinion *out,
+glint_status diff_ask_model(const diff_pair *p, const char *name, int first, int n, int telling, diff_opinion *out,
                             glint_error *err) {
     tape_value v = tape_find(&p->model->tape, name);
     bool outputs = p->model->tape.values[v].outputs;
@@ -187,9 +246,9 @@ glint_status diff_ask_model(const diff_pair *p, const char *name, int first, int
     range other = tested;
     other.file = p->reference;
     other.run = p->reference_run;
-    glint_status s = open_range(&tested, err);
+    glint_status s = open_range(&tested, telling, err);
     if (!s && !is_right(&tested)) return diagnose(&tested, false, &out->finding, err);
-    if (!s) s = open_range(&other, err);
+    if (!s) s = open_range(&other, telling, err);
     if (!s && !is_right(&other)) return diagnose(&other, true, &out->finding, err);
     out->carried = true;
     return s;

@@ -59,6 +59,7 @@ enum { HYPOTHESES = sizeof hypotheses / sizeof *hypotheses };
 typedef struct search {
     const suspect *s;
     classify_ranking *ranking;
+    double *work; /* multiplications so far */
     glint_error *err;
 } search;
 
@@ -87,6 +88,7 @@ static glint_status try_one(const search *w, int h, int variant, int first, int 
         if (ops >> s->own.ops[i].kind & 1 && hypotheses[h].change(&t, i, variant)) changed++, at = i;
     double share = INFINITY;
     glint_status status = changed > together ? suspect_run(&t, &share, w->err) : GLINT_OK;
+    *w->work += t.work;
     if (isfinite(share)) {
         classify_guess g = {.kind = hypotheses[h].kind, .left = share * w->ranking->before, .exact = true};
         g.value = value_of(s->tape, at);
@@ -108,12 +110,18 @@ static glint_status try_together(const search *w, int h, int variant) {
     return status;
 }
 
+/* Found as well as can be, or searched for a minute. */
+static bool is_over(const search *w) {
+    const double most_work = 5e10;
+    return is_settled(w->ranking) || *w->work > most_work;
+}
+
 static glint_status try_all(const search *w) {
     unsigned who = w->s->c->tape_suspected ? TAPE : DEVICE;
     glint_status status = GLINT_OK;
-    for (int h = 0; h < HYPOTHESES && !status && !is_settled(w->ranking); h++) {
+    for (int h = 0; h < HYPOTHESES && !status && !is_over(w); h++) {
         if (!(hypotheses[h].who & who)) continue;
-        for (int i = w->s->first_op; i <= w->s->last_op && !status; i++)
+        for (int i = w->s->first_op; i <= w->s->last_op && !status && !is_over(w); i++)
             for (int v = 0; v < hypotheses[h].variants && !status; v++)
                 if (hypotheses[h].ops >> w->s->own.ops[i].kind & 1)
                     status = try_one(w, h, v, i, i, hypotheses[h].ops, false);
@@ -155,7 +163,8 @@ glint_status diagnose_range(const diagnose_case *c, diagnose_finding *out, glint
         own.tape_suspected = false;
         status = suspect_open(&s, &own, err);
     }
-    if (!status) status = try_all(&(search){&s, &r, err});
+    double work = 0;
+    if (!status) status = try_all(&(search){&s, &r, &work, err});
     suspect_close(&s);
     if (status) return status;
     classify_all(&r, &t);

@@ -35,6 +35,9 @@ typedef struct suspect {
 glint_status suspect_open(suspect *s, const diagnose_case *c, glint_error *err);
 void suspect_close(suspect *s);
 int suspect_rows(const suspect *s, tape_value v);
+/* Multiplications of a row through the op, and through the range. */
+double suspect_op_work(const suspect *s, int op);
+double suspect_work(const suspect *s);
 /* Pages of the caches that both rigs have, whose setups count pages alike. */
 glint_status suspect_copy_pages(const rig *from, const rig *to, arena *a, glint_error *err);
 
@@ -65,6 +68,7 @@ struct suspect_trial {
     bool half_cache; /* keys and values are rounded to float16 */
     backend_view *views;
     char words[CLASSIFY_WORDS]; /* what was changed */
+    double work;                /* multiplications that running it took */
     arena memory;
 };
 

@@ -38,16 +38,17 @@ int suspect_rows(const suspect *s, tape_value v) {
     return s->tape->values[v].outputs ? s->batch.n_outputs : s->batch.n_rows;
 }
 
-static double work_of_row(const suspect *s) {
+double suspect_op_work(const suspect *s, int op) {
+    const tape_op *o = &s->tape->ops[op];
+    if (o->kind == TAPE_ATTEND) return 2.0 * o->p.heads * o->p.head_dim * s->c->batch->n_rows;
+    if (o->kind != TAPE_MATMUL) return 0;
+    const tape_weight_info *w = &s->tape->weights[o->weight[0]];
+    return (double)w->cols * (op == s->last_op && s->column ? s->width : w->rows);
+}
+
+double suspect_work(const suspect *s) {
     double work = 1;
-    for (int i = s->first_op; i <= s->last_op; i++) {
-        const tape_op *op = &s->tape->ops[i];
-        bool narrowed = i == s->last_op && s->column;
-        if (op->kind == TAPE_MATMUL)
-            work += (double)s->tape->weights[op->weight[0]].cols *
-                    (narrowed ? s->width : s->tape->weights[op->weight[0]].rows);
-        if (op->kind == TAPE_ATTEND) work += 2.0 * op->p.heads * op->p.head_dim * s->c->batch->n_rows;
-    }
+    for (int i = s->first_op; i <= s->last_op; i++) work += suspect_op_work(s, i);
     return work;
 }
 
@@ -103,13 +104,12 @@ static double row_error(const suspect *s, int row) {
 }
 
 /* Rows that show the difference: from the first one to some behind the first large one. */
-static int telling_rows(const ranked *all, int n) {
+static int telling_rows(const ranked *all, int n, int behind) {
     double most = 0;
     int first = 0;
     for (int i = 0; i < n; i++) most = fmax(most, all[i].error);
     while (first < n - 1 && all[first].error < 0.1 * most) first++;
-    int rows = first + ROOM_ROWS > ENOUGH_ROWS ? first + ROOM_ROWS : ENOUGH_ROWS;
-    return rows < n ? rows : n;
+    return first + behind < n ? first + behind : n;
 }
 
 static glint_status pick_rows(suspect *s, glint_error *err) {
@@ -118,10 +118,14 @@ static glint_status pick_rows(suspect *s, glint_error *err) {
     s->row = arena_array(&s->memory, (size_t)n, sizeof *s->row);
     if (!all || !s->row) return no_memory(err);
     for (int i = 0; i < n; i++) all[i] = (ranked){row_error(s, i), i};
-    double affordable = most_work / work_of_row(s);
+    double affordable = most_work / suspect_work(s);
     bool mixed = s->tape->values[s->c->out].outputs && !s->outputs; /* rows are chosen inside: all or none */
     keep = mixed || affordable > n ? n : affordable < 1 ? 1 : (int)affordable;
-    if (s->has_cache && !mixed) keep = telling_rows(all, n);
+    if (s->has_cache && !mixed) {
+        int least = telling_rows(all, n, 4), enough = telling_rows(all, n, ROOM_ROWS);
+        enough = enough > ENOUGH_ROWS ? enough : ENOUGH_ROWS < n ? ENOUGH_ROWS : n;
+        keep = keep > enough ? enough : keep < least ? least : keep;
+    }
     if (!s->has_cache) {
         qsort(all, (size_t)n, sizeof *all, by_error);
         qsort(all, (size_t)keep, sizeof *all, by_index);

@@ -5,7 +5,8 @@
 
 #include "core/instruments/suspect.h"
 
-enum { FEW_ROWS = 8 };
+enum { FEW_ROWS = 8, FEWEST_ROWS = 2 };
+static const double most_work = 5e7; /* multiplications, where rows may be left out */
 
 typedef struct run {
     suspect_trial *t;
@@ -76,8 +77,10 @@ static double row_error(const suspect *s, int row) {
 /* All rows, or those few that differ most, in their order. */
 static glint_status pick_rows(run *r, glint_error *err) {
     const suspect *s = r->s;
-    bool all = r->keys || s->batch.n_outputs != s->batch.n_rows || s->rows <= FEW_ROWS;
-    r->rows = all ? s->rows : FEW_ROWS;
+    double affordable = most_work / suspect_work(s);
+    int few = affordable > FEW_ROWS ? FEW_ROWS : affordable < FEWEST_ROWS ? FEWEST_ROWS : (int)affordable;
+    bool all = r->keys || s->batch.n_outputs != s->batch.n_rows || s->rows <= few;
+    r->rows = all ? s->rows : few;
     r->row = arena_array(&r->t->memory, (size_t)s->rows, sizeof *r->row);
     double *error = arena_array(&r->t->memory, (size_t)s->rows, sizeof *error);
     if (!r->row || !error) return no_memory(err);
@@ -85,7 +88,7 @@ static glint_status pick_rows(run *r, glint_error *err) {
     for (int k = 0; k < s->rows && !all; k++) {
         int larger = 0;
         for (int i = 0; i < s->rows; i++) larger += error[i] > error[k] || (error[i] == error[k] && i < k);
-        r->row[k] = larger < FEW_ROWS;
+        r->row[k] = larger < few;
     }
     int n = 0;
     for (int k = 0; k < s->rows; k++)
@@ -242,8 +245,11 @@ static glint_status run_range(run *r, glint_error *err) {
     /* Keys and values begin as the case's own run left them. */
     if (!status && range_has_cache(r)) status = suspect_copy_pages(o, &r->g, &r->t->memory, err);
     if (!status) status = write_inputs(r, err);
-    for (int i = r->first; i <= r->last && !status; i++)
-        if (r->op[i]) status = run_op(r, i, err);
+    for (int i = r->first; i <= r->last && !status; i++) {
+        if (!r->op[i]) continue;
+        status = run_op(r, i, err);
+        r->t->work += suspect_op_work(r->s, i) * r->rows;
+    }
     return status;
 }
 
