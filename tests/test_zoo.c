@@ -374,8 +374,9 @@ static void test_names(void) {
                  {"zoo:F41@cpu", "F41"},
                  {"zoo:F01:layers.1+@cpu", NULL},
                  {"zoo:F01@tpu", "tpu"},
-                 {"zoo:F22@cpu", "F22: no op"},
-                 {"zoo:F05:layers.9@cpu", "F05:layers.9: no op"}};
+                 {"zoo:F22@cpu", "F22 (head h reads kv head h % n): nothing can"},
+                 {"zoo:F31:layers.0.ffn@cpu", "(low and high nibbles swapped): nothing at layers.0.ffn can"},
+                 {"zoo:F05:layers.9@cpu", "nothing at layers.9 can"}};
     glint_model *m = open_show(GEMMA3);
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         glint_session *s = NULL;

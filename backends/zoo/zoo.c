@@ -49,10 +49,12 @@ unsigned zoo_faults_of(const zoo_set *s, const tape *t, int i) {
     return out;
 }
 
-static bool any(const zoo_set *s, bool half) {
+glint_status zoo_all_found(const zoo_set *s, unsigned found, glint_error *err) {
     for (int k = 0; k < s->n; k++)
-        if (half ? s->fault[k]->half_cache : s->fault[k]->used_cache) return true;
-    return false;
+        if (!(found >> k & 1))
+            return base_fail(err, GLINT_USAGE, "zoo: %s (%s): nothing%s%s can have it", s->fault[k]->name,
+                             s->fault[k]->words, *s->where[k] ? " at " : "", s->where[k]);
+    return GLINT_OK;
 }
 
 /* ---- Device ---- */
@@ -167,9 +169,13 @@ static glint_status zoo_cache_open(backend_device *d, const backend_cache_reques
     if (!c) return base_fail(err, GLINT_INTERNAL, "zoo: out of memory for a cache");
     *c = (backend_cache){.backend = d->backend, .tape = r->tape, .first_op = r->first_op, .n_ops = r->n_ops};
     backend_cache_request inner = *r;
-    if (any(&d->set, true)) inner.f32 = false;
+    bool used = false;
+    for (int k = 0; k < d->set.n; k++) {
+        if (d->set.fault[k]->half_cache) inner.f32 = false;
+        used |= d->set.fault[k]->used_cache;
+    }
     glint_status status = d->backend->cache_open(d->inner, &inner, &c->inner, err);
-    if (!status && any(&d->set, false)) status = fill_pages(c, r->pages, err);
+    if (!status && used) status = fill_pages(c, r->pages, err);
     if (status)
         zoo_cache_close(d, c);
     else

@@ -30,6 +30,8 @@ typedef struct zoo_set {
 glint_status zoo_parse(const char *text, size_t bytes, zoo_set *out, glint_error *err);
 /* Which of the set op `i` has. */
 unsigned zoo_faults_of(const zoo_set *s, const tape *t, int i);
+/* A fault that no op can have would be no fault: GLINT_USAGE, unless all of the set are among `found`. */
+glint_status zoo_all_found(const zoo_set *s, unsigned found, glint_error *err);
 
 /* For core/model.c: puts the faults of GLINT_ZOO_TAPE into a tape. What has to change in the data of a weight is left
  * to the caller: flips, by tape weight. */
@@ -110,8 +112,7 @@ struct backend_cache {
 /* The inner weight for an op with these faults; lives as long as `w`. */
 glint_status zoo_weight_of(backend_device *d, backend_weight *w, unsigned faults, backend_weight **out,
                            glint_error *err);
-/* Is the cache one of the range's? And the numbers in a page of its group (cache_read) before those of `cache`, or in
- * the whole page for n_caches. */
+/* Numbers in a page of the group, as cache_read gives it, before those of `cache`; for n_caches, in the whole page. */
 size_t zoo_page_numbers(const backend_cache *c, int group, int cache);
 
 /* Entries of the contract that zoo_program.c fills. */

@@ -67,12 +67,21 @@ static bool contains(const tape_value *list, int n, tape_value v) {
 
 /* ---- Compiling: pieces ---- */
 
-static glint_status list_pieces(backend_program *p, glint_error *err) {
-    const zoo_set *set = &p->device->set;
+/* Without those that the op's weight cannot have. Weights of other ranges are not known. */
+static unsigned faults_of(const zoo_set *set, const backend_compile_request *r, int i) {
+    unsigned faults = zoo_faults_of(set, r->tape, i);
+    tape_weight w = r->tape->ops[i].weight[0];
+    for (int k = 0; k < set->n; k++)
+        if (set->fault[k]->holds && w >= 0 && r->weights[w] && !set->fault[k]->holds(&r->weights[w]->view))
+            faults &= ~(1u << k);
+    return faults;
+}
+
+static glint_status list_pieces(backend_program *p, const backend_compile_request *r, glint_error *err) {
     p->pieces = arena_array(&p->memory, (size_t)p->n_ops, sizeof *p->pieces);
     if (!p->pieces) return no_memory(err);
     for (int i = p->first_op; i < p->first_op + p->n_ops; i++) {
-        unsigned faults = zoo_faults_of(set, p->asked, i);
+        unsigned faults = faults_of(&p->device->set, r, i);
         piece *last = p->n_pieces ? &p->pieces[p->n_pieces - 1] : NULL;
         if (last && !faults && !last->faults)
             last->n_ops++;
@@ -205,21 +214,16 @@ static glint_status prepare(backend_program *p, const backend_compile_request *r
     for (int i = 0; i < BACKEND_IN_FLIGHT; i++) p->chosen[i] = arena_array(&p->memory, rows, sizeof(float));
     p->newest = p->chosen[0];
     if (!p->token || !p->position || !p->rows || !p->chosen[BACKEND_IN_FLIGHT - 1]) return no_memory(err);
-    glint_status status = list_pieces(p, err);
+    glint_status status = list_pieces(p, r, err);
     if (!status) status = edit_ops(p, err);
     for (int i = 0; i < p->n_pieces && !status; i++) status = compile_piece(p, &p->pieces[i], r, err);
     return status ? status : list_groups(p, err);
 }
 
-/* A fault that no op of the tape can have would be no fault. */
-static glint_status check_faults(const zoo_set *set, const tape *t, glint_error *err) {
+static glint_status check_faults(const zoo_set *set, const backend_compile_request *r, glint_error *err) {
     unsigned found = 0;
-    for (int i = 0; i < t->n_ops; i++) found |= zoo_faults_of(set, t, i);
-    for (int k = 0; k < set->n; k++)
-        if (!(found >> k & 1))
-            return base_fail(err, GLINT_USAGE, "zoo: %s%s%s: no op of this tape can have it", set->fault[k]->name,
-                             *set->where[k] ? ":" : "", set->where[k]);
-    return GLINT_OK;
+    for (int i = 0; i < r->tape->n_ops; i++) found |= faults_of(set, r, i);
+    return zoo_all_found(set, found, err);
 }
 
 void zoo_program_close(backend_program *p) {
@@ -230,7 +234,7 @@ void zoo_program_close(backend_program *p) {
 }
 
 glint_status zoo_compile(backend_device *d, const backend_compile_request *r, backend_program **out, glint_error *err) {
-    glint_status status = check_faults(&d->set, r->tape, err);
+    glint_status status = check_faults(&d->set, r, err);
     if (status) return status;
     backend_program *p = calloc(1, sizeof *p);
     if (!p) return no_memory(err);

@@ -216,9 +216,5 @@ glint_status zoo_alter_tape(tape *t, unsigned char *flips, glint_error *err) {
             if (faults >> k & 1 && set.fault[k]->tape) set.fault[k]->tape(t, i, flips, &t->memory), done |= 1u << k;
         if (t->failure) status = base_fail(err, t->failure, "%s", t->error.message);
     }
-    for (int k = 0; k < set.n && !status; k++)
-        if (!(done >> k & 1))
-            status = base_fail(err, GLINT_USAGE, "zoo: %s%s%s: no op of this tape can have it", set.fault[k]->name,
-                               *set.where[k] ? ":" : "", set.where[k]);
-    return status;
+    return status ? status : zoo_all_found(&set, done, err);
 }

@@ -1,5 +1,4 @@
 /* Faults in operands and results. Numbers are rows x width, rows one after another. */
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 

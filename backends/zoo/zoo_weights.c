@@ -117,13 +117,10 @@ void zoo_wrap_rows(backend_view *v, unsigned char *copy) {
 
 /* ---- Twins ---- */
 
-static unsigned of_weights(const backend_device *d, const backend_view *v, unsigned faults) {
-    unsigned out = 0;
-    for (int i = 0; i < d->set.n; i++) {
-        const zoo_fault *f = d->set.fault[i];
-        if (faults >> i & 1 && f->view && (!f->holds || f->holds(v))) out |= 1u << i;
-    }
-    return out;
+static unsigned of_weights(const backend_device *d, unsigned faults) {
+    for (int i = 0; i < d->set.n; i++)
+        if (!d->set.fault[i]->view) faults &= ~(1u << i);
+    return faults;
 }
 
 static glint_status make_twin(backend_device *d, backend_weight *w, unsigned faults, zoo_twin *twin, glint_error *err) {
@@ -143,7 +140,7 @@ static glint_status make_twin(backend_device *d, backend_weight *w, unsigned fau
 
 glint_status zoo_weight_of(backend_device *d, backend_weight *w, unsigned faults, backend_weight **out,
                            glint_error *err) {
-    faults = of_weights(d, &w->view, faults);
+    faults = of_weights(d, faults);
     zoo_twin *twin = w->twins;
     while (twin && twin->faults != faults) twin = twin->next;
     if (faults && !twin) {
