@@ -67,8 +67,7 @@ static void carry_top(const bound_op *b, double *bound) {
 
 static glint_status fill_same(const bound_op *b, arena *a, double *bound, glint_error *err) {
     (void)a, (void)err;
-    bool unknown = b->op->kind == TAPE_TOP_K && b->off[0]; /* which numbers change places cannot be told */
-    for (size_t i = 0; i < result_numbers(b); i++) bound[i] = unknown ? INFINITY : 0;
+    for (size_t i = 0; i < result_numbers(b); i++) bound[i] = 0;
     if (b->op->kind == TAPE_SELECT_ROWS) carry_rows(b, bound);
     if (b->op->kind == TAPE_ARGMAX) carry_argmax(b, bound);
     if (b->op->kind == TAPE_TOP_K) carry_top(b, bound);

@@ -93,7 +93,7 @@ void maker_write_text(const char *path, const char *text) {
 void maker_safetensors(const char *path, const char *header, size_t data_bytes) {
     maker_bytes file = {0};
     maker_string(&file, header, strlen(header));
-    for (size_t i = 0; i < data_bytes; i++) maker_number(&file, i, 1);
+    for (size_t i = 0; i < data_bytes; i++) maker_number(&file, i & 0x3F, 1); /* finite as numbers of any format */
     maker_write(path, file.data, file.n);
     free(file.data);
 }
