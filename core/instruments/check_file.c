@@ -69,7 +69,7 @@ static glint_status run_once(check *c, const piece *p, const float **results, gl
 static const check_limits *limits_of(const check *c, const piece *p, const tape_op *op) {
     static const check_limits same = {0, 0};
     bool copy = tape_kinds[op->kind].bound == TAPE_BOUND_SAME && c->expected[op->in[0]];
-    return copy && op == &c->tape->ops[p->first] ? &same : check_limits_of(c);
+    return copy && op == &c->tape->ops[p->first] ? &same : check_stretch_limits(c, p->first, (int)(op - c->tape->ops));
 }
 
 static glint_status judge(check *c, const piece *p, int i, glint_error *err) {

@@ -29,7 +29,7 @@ static glint_status compare(check *c, const backend_group *g, const tape_op *op,
     glint_status status = got ? check_expect(c, v, &expected, err) : check_no_memory(err);
     if (status || !expected) return status;
     status = p->rig.backend->read(p->rig.program, p->ticket, v, 0, check_rows(c, v), got, err);
-    if (!status) status = check_compare_nmse(c, g, op, check_limits_of(c), got, expected, &out, err);
+    if (!status) status = check_compare_nmse(c, g, op, check_free_limits(c), got, expected, &out, err);
     if (status) return status;
     c->error[v] = out.nmse;
     if (op->kind != TAPE_ARGMAX) note_growth(c, op, &out);

@@ -6,15 +6,20 @@
 
 static const check_limits free_limits[] = {[GLINT_FAST] = {2e-2, 1}, [GLINT_EXACT] = {1e-8, 0.01}};
 
-/* Of a stretch of at most a layer. */
-static const check_limits exact_stretch = {1e-11, 0.01}, half_cache_stretch = {1e-5, 0.1}, rounding_stretch = {1e-3, 1};
+const check_limits *check_free_limits(const check *c) {
+    return &free_limits[c->o->precision];
+}
 
-const check_limits *check_limits_of(const check *c) {
-    if (c->o->free_run || c->o->bisect) return &free_limits[c->o->precision];
-    if (c->o->precision == GLINT_EXACT) return &exact_stretch;
-    for (tape_weight w = 0; w < c->tape->n_weights && rig_rounds(&c->tested.rig); w++)
-        if (c->views[w].rows > 1 && bound_is_quantised(c->views[w].format)) return &rounding_stretch;
-    return &half_cache_stretch;
+const check_limits *check_stretch_limits(const check *c, int first, int last) {
+    static const check_limits exact = {1e-11, 0.01}, half_cache = {1e-5, 0.1}, rounding = {1e-3, 1};
+    const check_limits *limits = &exact;
+    for (int i = first; i <= last; i++) {
+        const tape_op *op = &c->tape->ops[i];
+        if (op->kind == TAPE_MATMUL && rig_rounds(&c->tested.rig) && bound_is_quantised(c->views[op->weight[0]].format))
+            return &rounding;
+        if (op->kind == TAPE_ATTEND && !c->tested.setup.cache_f32) limits = &half_cache;
+    }
+    return limits;
 }
 
 /* Difference of the two largest of n logits. */
