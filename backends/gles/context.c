@@ -112,7 +112,7 @@ static void query_limits(gles_context *c) {
     gl->GetIntegerv(GL_UNIFORM_BUFFER_OFFSET_ALIGNMENT, &uniform);
     l->align = v > uniform ? v : uniform;
     l->subgroup = usable_subgroup(gl, c->extensions);
-    l->meeting = c->software ? 1 : INT32_MAX;
+    l->meeting = INT32_MAX;
     l->maps = gl->BufferStorageEXT && gles_has_word(c->extensions, "GL_EXT_buffer_storage");
     const char *mask = getenv("GLINT_GLES_LIMITS");
     if (mask) apply_mask(l, mask);

@@ -15,8 +15,8 @@ typedef struct gles_limits {
     int64_t blocks;      /* storage blocks of a shader */
     int64_t align;       /* of offsets of storage and uniform blocks */
     int64_t subgroup;    /* size of a subgroup where arithmetic on it works in compute shaders; 0: not used */
-    int64_t meeting; /* work groups that may wait for one another (grid.c); llvmpipe ends loops after 65,535 turns */
-    int64_t maps;    /* 1: buffers can stay mapped (EXT_buffer_storage); 0: they cannot */
+    int64_t meeting;     /* work groups that may wait for one another (grid.c) */
+    int64_t maps;        /* 1: buffers can stay mapped (EXT_buffer_storage); 0: they cannot */
 } gles_limits;
 
 /* One way to a display: an EGL device, Mesa's surfaceless platform, or the default display. */

@@ -14,7 +14,7 @@ enum {
     DECODE_GROUP = 512,
     TEAM = 32 /* lanes that add up by themselves */,
     SOFTWARE_GROUPS = 64,
-    SOFTWARE_DECODE = 4
+    SOFTWARE_DECODE = 64
 };
 
 static void driver_memory(gles_context *c, glint_device_info *info) {

@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NONE = UINT32_MAX, UNIFORM_PHASES = 256, FEW_PHASES = 64, WARM_UP = 4 /* phases of nothing, see grid.c */ };
+enum { UNIFORM_PHASES = 256, FEW_PHASES = 64 };
+static const uint32_t NONE = UINT32_MAX; /* no place, no vector */
 
 static uint32_t divide_up(uint32_t a, uint32_t b) {
     return (a + b - 1) / b;
