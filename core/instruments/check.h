@@ -93,10 +93,17 @@ int check_rows(const check *c, tape_value v);
 int check_position(const check *c, tape_value v, int r);
 bool check_wanted(const check *c, int layer);
 
-/* ---- What the reference has of this step ---- */
+/* ---- Values of this step ---- */
 
-/* *out NULL: nothing. Lives as long as the group at hand. */
+/* What the reference has; *out NULL: nothing. Lives as long as the group at hand. */
 glint_status check_expect(check *c, tape_value v, float **out, glint_error *err);
+size_t check_numbers(const check *c, tape_value v); /* of all its rows */
+/* To and from the program under test, all rows; what is read lives as long as the group at hand. */
+glint_status check_write(check *c, tape_value v, const float *rows, glint_error *err);
+glint_status check_poison(check *c, tape_value v, glint_error *err);
+glint_status check_read(check *c, tape_value v, const float **out, glint_error *err);
+/* The result of op i of the tape, where it can be read; else TAPE_NONE. */
+tape_value check_watched(const check *c, int i);
 
 /* ---- Keys and values ---- */
 
@@ -105,7 +112,7 @@ glint_status check_spoil(const check *c, check_side *s, glint_error *err);
 /* The oracle's pages go to the device under test. */
 glint_status check_give_pages(check *c, glint_error *err);
 /* After a run of a group: numbers that op, a cache write, left: rows x 2 (kv_heads * head_dim), keys before values. */
-glint_status check_read_cache(check *c, const tape_op *op, float **out, glint_error *err);
+glint_status check_read_cache(check *c, const tape_op *op, const float **out, glint_error *err);
 /* Poisons those. */
 glint_status check_poison_cache(check *c, const tape_op *op, glint_error *err);
 /* Compares with the oracle's, then puts the oracle's in their place. */

@@ -14,7 +14,7 @@ static glint_status write_crossing(check *c, int first, glint_error *err) {
             float *x;
             if (c->tape->values[v].op >= p->groups[first].first_op) continue;
             status = check_expect(c, v, &x, err);
-            if (!status) status = p->rig.backend->write(p->rig.program, v, 0, check_rows(c, v), x, err);
+            if (!status) status = check_write(c, v, x, err);
         }
     return status;
 }
@@ -23,16 +23,14 @@ static glint_status write_crossing(check *c, int first, glint_error *err) {
 static glint_status compare_logits(check *c, int first, glint_comparison *out, glint_error *err) {
     check_program *p = c->under_test;
     tape_value v = c->tape->logits;
-    size_t n = (size_t)check_rows(c, v) * (size_t)c->tape->values[v].width;
+    const float *got = NULL;
     float *expected = NULL;
     check_forget(c);
     glint_status status = check_give_pages(c, err);
     if (!status) status = write_crossing(c, first, err);
     if (!status)
         status = p->rig.backend->run_groups(p->rig.program, &c->batch, first, p->n_groups - first, &p->ticket, err);
-    float *got = arena_array(&c->work, n, sizeof *got);
-    if (!got) return check_no_memory(err);
-    if (!status) status = p->rig.backend->read(p->rig.program, p->ticket, v, 0, check_rows(c, v), got, err);
+    if (!status) status = check_read(c, v, &got, err);
     if (!status) status = check_expect(c, v, &expected, err);
     const tape_op *op = &c->tape->ops[c->tape->values[v].op];
     return status ? status : check_compare_nmse(c, NULL, op, check_free_limits(c), got, expected, out, err);

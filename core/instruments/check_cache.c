@@ -104,11 +104,12 @@ static glint_status read_rows(check *c, const rig *g, int cache, float *out, gli
     return status;
 }
 
-glint_status check_read_cache(check *c, const tape_op *op, float **out, glint_error *err) {
+glint_status check_read_cache(check *c, const tape_op *op, const float **out, glint_error *err) {
     size_t n = 2 * (size_t)c->batch.n_rows * cache_width(c, op->p.cache);
-    *out = arena_array(&c->work, n, sizeof **out);
-    glint_status status = *out ? read_rows(c, &c->tested.rig, op->p.cache, *out, err) : check_no_memory(err);
-    if (!status) restore_poison(c, *out, n);
+    float *rows = arena_array(&c->work, n, sizeof *rows);
+    glint_status status = rows ? read_rows(c, &c->tested.rig, op->p.cache, rows, err) : check_no_memory(err);
+    if (!status) restore_poison(c, rows, n);
+    *out = rows;
     return status;
 }
 

@@ -12,54 +12,26 @@ typedef struct piece {
     const float **first_run, **second_run; /* by op of the piece: its result; NULL: not watched */
 } piece;
 
-static size_t numbers_of(const check *c, tape_value v) {
-    return (size_t)check_rows(c, v) * (size_t)c->tape->values[v].width;
-}
-
-/* The result of op i of the tape, where it can be read; else TAPE_NONE. */
-static tape_value watched_result(const check *c, int i) {
-    tape_value v = c->tape->ops[i].out;
-    return v >= 0 && c->under_test->watched[v] ? v : TAPE_NONE;
-}
-
 /* ---- Running ---- */
 
 static glint_status write_inputs(check *c, const piece *p, glint_error *err) {
-    const rig *r = &c->under_test->rig;
     glint_status status = GLINT_OK;
     for (int i = 0; i < p->n_in && !status; i++) {
-        tape_value v = p->in[i];
         float *known;
-        status = check_expect(c, v, &known, err);
-        if (!status) status = r->backend->write(r->program, v, 0, check_rows(c, v), known ? known : c->got[v], err);
+        status = check_expect(c, p->in[i], &known, err);
+        if (!status) status = check_write(c, p->in[i], known ? known : c->got[p->in[i]], err);
     }
     return status;
-}
-
-static glint_status poison(check *c, tape_value v, glint_error *err) {
-    const rig *r = &c->under_test->rig;
-    float *x = arena_array(&c->work, numbers_of(c, v), sizeof *x);
-    if (!x) return check_no_memory(err);
-    measure_poison(x, numbers_of(c, v));
-    return r->backend->write(r->program, v, 0, check_rows(c, v), x, err);
-}
-
-static glint_status read_result(check *c, tape_value v, const float **out, glint_error *err) {
-    const rig *r = &c->under_test->rig;
-    float *x = arena_array(&c->work, numbers_of(c, v), sizeof *x);
-    *out = x;
-    if (!x) return check_no_memory(err);
-    return r->backend->read(r->program, c->under_test->ticket, v, 0, check_rows(c, v), x, err);
 }
 
 static glint_status run_once(check *c, const piece *p, const float **results, glint_error *err) {
     check_program *t = c->under_test;
     glint_status status = GLINT_OK;
     for (int i = p->first; i <= p->last && !status; i++)
-        if (watched_result(c, i) >= 0) status = poison(c, watched_result(c, i), err);
+        if (check_watched(c, i) >= 0) status = check_poison(c, check_watched(c, i), err);
     if (!status) status = t->rig.backend->step(t->rig.program, &c->batch, &t->ticket, err);
     for (int i = p->first; i <= p->last && !status; i++)
-        if (watched_result(c, i) >= 0) status = read_result(c, watched_result(c, i), &results[i - p->first], err);
+        if (check_watched(c, i) >= 0) status = check_read(c, check_watched(c, i), &results[i - p->first], err);
     return status;
 }
 
@@ -84,7 +56,7 @@ static glint_status judge(check *c, const piece *p, int i, glint_error *err) {
     status = check_compare_nmse(c, NULL, op, limits_of(c, p, op), got, expected, &out, err);
     if (status) return status;
     if (since != op) out.since = c->tape->values[since->out >= 0 ? since->out : since->in[0]].name;
-    out.differs_from_itself = memcmp(got, again, numbers_of(c, op->out) * sizeof *got) != 0;
+    out.differs_from_itself = memcmp(got, again, check_numbers(c, op->out) * sizeof *got) != 0;
     if (!check_wanted(c, op->layer)) return GLINT_OK;
     if (check_fails(&out)) status = check_diagnose(c, p->first, op, got, expected, &out, err);
     if (!status) check_report(c, &out);

@@ -5,73 +5,39 @@
 
 #include "core/instruments/check.h"
 
-static size_t numbers_of(const check *c, tape_value v) {
-    return (size_t)check_rows(c, v) * (size_t)c->tape->values[v].width;
-}
-
-static bool is_watched(const check *c, tape_value v) {
-    return c->under_test->watched[v];
-}
-
 /* ---- Running a group ---- */
 
 static glint_status force_inputs(check *c, const backend_group *g, glint_error *err) {
     glint_status status = GLINT_OK;
-    const rig *r = &c->under_test->rig;
     for (int i = 0; i < g->n_in && !status; i++) {
         float *x;
         status = check_expect(c, g->in[i], &x, err);
-        if (!status) status = r->backend->write(r->program, g->in[i], 0, check_rows(c, g->in[i]), x, err);
+        if (!status) status = check_write(c, g->in[i], x, err);
     }
     return status;
 }
 
-static glint_status poison_outputs(check *c, const backend_group *g, glint_error *err) {
-    glint_status status = GLINT_OK;
-    const rig *r = &c->under_test->rig;
-    for (int i = g->first_op; i <= g->last_op && !status; i++) {
-        tape_value v = c->tape->ops[i].out;
-        if (v < 0 || !is_watched(c, v)) continue;
-        float *x = arena_array(&c->work, numbers_of(c, v), sizeof *x);
-        if (!x) return check_no_memory(err);
-        measure_poison(x, numbers_of(c, v));
-        status = r->backend->write(r->program, v, 0, check_rows(c, v), x, err);
-    }
-    return status;
-}
-
-/* What op i left: rows of its result, or of the cache that it writes. */
-static glint_status read_result(check *c, int i, float **out, size_t *n, glint_error *err) {
+static glint_status poison_result(check *c, int i, glint_error *err) {
     const tape_op *op = &c->tape->ops[i];
-    const rig *r = &c->under_test->rig;
-    *out = NULL;
-    if (op->out < 0) {
-        *n = 2 * numbers_of(c, op->in[0]);
-        return check_read_cache(c, op, out, err);
-    }
-    *n = numbers_of(c, op->out);
-    if (!is_watched(c, op->out)) return GLINT_OK;
-    *out = arena_array(&c->work, *n, sizeof **out);
-    if (!*out) return check_no_memory(err);
-    return r->backend->read(r->program, c->under_test->ticket, op->out, 0, check_rows(c, op->out), *out, err);
+    if (op->out < 0) return check_poison_cache(c, op, err);
+    return check_watched(c, i) >= 0 ? check_poison(c, op->out, err) : GLINT_OK;
 }
 
-static glint_status poison_caches(check *c, const backend_group *g, glint_error *err) {
-    glint_status status = GLINT_OK;
-    for (int i = g->first_op; i <= g->last_op && !status; i++)
-        if (c->tape->ops[i].kind == TAPE_CACHE_WRITE) status = check_poison_cache(c, &c->tape->ops[i], err);
-    return status;
+/* What op i left: rows of its result, or of the cache that it writes; NULL: it cannot be read. */
+static glint_status read_result(check *c, int i, const float **out, glint_error *err) {
+    const tape_op *op = &c->tape->ops[i];
+    if (op->out < 0) return check_read_cache(c, op, out, err);
+    return check_watched(c, i) >= 0 ? check_read(c, op->out, out, err) : GLINT_OK;
 }
 
 /* Once with poisoned results. results[i]: of the group's i-th op. */
-static glint_status run_once(check *c, const backend_group *g, int number, float **results, glint_error *err) {
+static glint_status run_once(check *c, const backend_group *g, int number, const float **results, glint_error *err) {
     check_program *p = c->under_test;
-    size_t n;
-    glint_status status = poison_outputs(c, g, err);
-    if (!status) status = poison_caches(c, g, err);
+    glint_status status = GLINT_OK;
+    for (int i = g->first_op; i <= g->last_op && !status; i++) status = poison_result(c, i, err);
     if (!status) status = p->rig.backend->run_groups(p->rig.program, &c->batch, number, 1, &p->ticket, err);
     for (int i = g->first_op; i <= g->last_op && !status; i++)
-        status = read_result(c, i, &results[i - g->first_op], &n, err);
+        status = read_result(c, i, &results[i - g->first_op], err);
     return status;
 }
 
@@ -80,7 +46,7 @@ static glint_status run_once(check *c, const backend_group *g, int number, float
 /* The numbers that the device had as an operand, where they were not the reference's: how far away they may be. */
 static void note_off(check *c, tape_value v, const float *expected, double *bound) {
     const float *got = c->got[v];
-    for (size_t i = 0; i < numbers_of(c, v) && got; i++) {
+    for (size_t i = 0; i < check_numbers(c, v) && got; i++) {
         bound[i] = fabs((double)got[i] - expected[i]);
         if (isnan(bound[i])) bound[i] = INFINITY;
     }
@@ -105,7 +71,7 @@ static glint_status find_bound(check *c, const tape_op *op, const float *expecte
         c->carried |= b.off[k] != NULL;
     }
     if (!status) status = bound_fill(&b, &c->work, bound, err);
-    for (size_t i = 0; i < numbers_of(c, op->out) && c->many != 1; i++) bound[i] *= c->many;
+    for (size_t i = 0; i < check_numbers(c, op->out) && c->many != 1; i++) bound[i] *= c->many;
     return status;
 }
 
@@ -129,7 +95,7 @@ static glint_status compare(check *c, const backend_group *g, const tape_op *op,
 
 static glint_status judge_value(check *c, const backend_group *g, const tape_op *op, glint_error *err) {
     float *expected;
-    double *bound = arena_array(&c->work, numbers_of(c, op->out), sizeof *bound);
+    double *bound = arena_array(&c->work, check_numbers(c, op->out), sizeof *bound);
     glint_status status = bound ? check_expect(c, op->out, &expected, err) : check_no_memory(err);
     if (!status) status = find_bound(c, op, expected, bound, err);
     if (status) return status;
@@ -148,11 +114,12 @@ static glint_status judge(check *c, const backend_group *g, const tape_op *op, c
     return judge_value(c, g, op, err);
 }
 
-static glint_status judge_group(check *c, const backend_group *g, float **first, float **second, glint_error *err) {
+static glint_status judge_group(check *c, const backend_group *g, const float **first, const float **second,
+                                glint_error *err) {
     glint_status status = GLINT_OK;
     for (int i = g->first_op; i <= g->last_op && !status; i++) {
         const tape_op *op = &c->tape->ops[i];
-        size_t n = op->out >= 0 ? numbers_of(c, op->out) : 2 * numbers_of(c, op->in[0]);
+        size_t n = op->out >= 0 ? check_numbers(c, op->out) : 2 * check_numbers(c, op->in[0]);
         const float *a = first[i - g->first_op], *b = second[i - g->first_op];
         status = judge(c, g, op, a, a && memcmp(a, b, n * sizeof *a) != 0, err);
     }
@@ -169,7 +136,8 @@ glint_status check_forced_group(check *c, int number, glint_error *err) {
     const backend_group *g = &c->under_test->groups[number];
     check_forget(c);
     size_t n = (size_t)(g->last_op - g->first_op + 1);
-    float **first = arena_array(&c->work, n, sizeof *first), **second = arena_array(&c->work, n, sizeof *second);
+    const float **first = arena_array(&c->work, n, sizeof *first);
+    const float **second = arena_array(&c->work, n, sizeof *second);
     glint_status status = first && second ? force_inputs(c, g, err) : check_no_memory(err);
     if (!status) status = run_once(c, g, number, first, err);
     if (!status) status = run_once(c, g, number, second, err);

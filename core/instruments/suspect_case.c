@@ -6,7 +6,7 @@
 
 #include "core/instruments/suspect.h"
 
-enum { MOST_COLUMNS = 512, WIDE = 4096, ROOM_ROWS = 16, ENOUGH_ROWS = 24 };
+enum { MOST_COLUMNS = 512, WIDE = 4096, FEW_BEHIND = 4, MANY_BEHIND = 16, ENOUGH_ROWS = 24 };
 static const double most_work = 4e8; /* multiplications of one run of the whole range */
 
 static glint_status no_memory(glint_error *err) {
@@ -122,9 +122,10 @@ static glint_status pick_rows(suspect *s, glint_error *err) {
     bool mixed = s->tape->values[s->c->out].outputs && !s->outputs; /* rows are chosen inside: all or none */
     keep = mixed || affordable > n ? n : affordable < 1 ? 1 : (int)affordable;
     if (s->has_cache && !mixed) {
-        int least = telling_rows(all, n, 4), enough = telling_rows(all, n, ROOM_ROWS);
-        enough = enough > ENOUGH_ROWS ? enough : ENOUGH_ROWS < n ? ENOUGH_ROWS : n;
-        keep = keep > enough ? enough : keep < least ? least : keep;
+        int least = telling_rows(all, n, FEW_BEHIND), most = telling_rows(all, n, MANY_BEHIND);
+        if (most < ENOUGH_ROWS) most = ENOUGH_ROWS < n ? ENOUGH_ROWS : n;
+        if (keep > most) keep = most;
+        if (keep < least) keep = least;
     }
     if (!s->has_cache) {
         qsort(all, (size_t)n, sizeof *all, by_error);

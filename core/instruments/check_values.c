@@ -1,4 +1,5 @@
-/* What the reference has of the step at hand: everything where it is a device, some values where it is a file. */
+/* Values of the step at hand: what the reference has of them (a device everything, a file some), and what goes to and
+ * comes from the program under test. */
 #include "core/instruments/check.h"
 
 /* Rows of the file's value for the rows of this step; *out stays NULL where it lacks some of them. */
@@ -26,4 +27,33 @@ glint_status check_expect(check *c, tape_value v, float **out, glint_error *err)
     c->asked[v] = true;
     if (!status) *out = c->expected[v];
     return status;
+}
+
+size_t check_numbers(const check *c, tape_value v) {
+    return (size_t)check_rows(c, v) * (size_t)c->tape->values[v].width;
+}
+
+glint_status check_write(check *c, tape_value v, const float *rows, glint_error *err) {
+    const rig *r = &c->under_test->rig;
+    return r->backend->write(r->program, v, 0, check_rows(c, v), rows, err);
+}
+
+glint_status check_poison(check *c, tape_value v, glint_error *err) {
+    float *x = arena_array(&c->work, check_numbers(c, v), sizeof *x);
+    if (!x) return check_no_memory(err);
+    measure_poison(x, check_numbers(c, v));
+    return check_write(c, v, x, err);
+}
+
+glint_status check_read(check *c, tape_value v, const float **out, glint_error *err) {
+    const rig *r = &c->under_test->rig;
+    float *x = arena_array(&c->work, check_numbers(c, v), sizeof *x);
+    *out = x;
+    return x ? r->backend->read(r->program, c->under_test->ticket, v, 0, check_rows(c, v), x, err)
+             : check_no_memory(err);
+}
+
+tape_value check_watched(const check *c, int i) {
+    tape_value v = c->tape->ops[i].out;
+    return v >= 0 && c->under_test->watched[v] ? v : TAPE_NONE;
 }
