@@ -119,7 +119,8 @@ static void expect_greedy(result r) {
 
 /* ---- Help and usage ---- */
 
-static const char *const commands[] = {"run", "tokenize", "inspect", "devices", "bench", "perplexity", "trace"};
+static const char *const commands[] = {"run",   "tokenize",   "inspect", "devices",
+                                       "bench", "perplexity", "trace",   "check"};
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
 static void expect_printed(result r, const char *begin, const char *words) {
@@ -657,6 +658,31 @@ static void test_places(void) {
 #undef TWENTY
 }
 
+/* What the library finds is tested by test_check; here is how it is asked for and shown. */
+static void test_check(void) {
+    char reference[1024];
+    support_data(reference, "gguf/gemma3-shakespeare-Q4_K_M.reference.safetensors");
+    expect_printed(RUN("check", "-d", "cpu", "--precision", "exact", "-n", "1"), "step ", "cpu against cpu:ref, exact");
+    expect_printed(RUN("check", "-d", "cpu", "-p", "ROMEO", "--layers", "3", "--steps"), "   1  text   \"ROMEO\"",
+                   "layers.3.attn.q_norm");
+    expect_printed(RUN("check", "-d", "cpu", "--against", reference, "--free"), "step ", "the error grows most at");
+    expect_printed(RUN("check", "-d", "cpu", "--ids", "2,3,4", "--paths"), "path ", "a token at a time");
+    expect_printed(RUN("check", "-d", "cpu", "--ids", "2,3,4", "--bisect"), "step ", "whole steps");
+    result r = RUN("check", "-d", "cpu", "--against", reference, "--json", "--layers", "1");
+    json_t *document = expect_json(&r);
+    CU_ASSERT(json_is_true(json_object_get(document, "pass")));
+    CU_ASSERT_EQUAL(json_array_size(json_object_get(document, "values")), 8); /* 2 x embed, out, norm, logits */
+    json_decref(document);
+    release(&r);
+    expect_failure(RUN("check", "-d", "cpu", "--layers", "8"), 2, "there is no layer 8");
+    expect_failure(RUN("check", "-d", "nowhere"), 2, "nowhere");
+    expect_failure(RUN("check", "-d", "cpu", "--against", "nowhere"), 3, "nowhere");
+    expect_failure(RUN("check", "-d", "cpu", "--against", reference, "--bisect"), 2, "give a device");
+    expect_failure(RUN("check", "-d", "cpu", "--against", reference, "-p", "other"), 3, "holds other prompts");
+    support_data(reference, "gguf/llama-shakespeare-Q4_K_M.reference.safetensors");
+    expect_failure(RUN("check", "-d", "cpu", "--against", reference), 3, "llama-shakespeare");
+}
+
 int main(void) {
     static const support_case cases[] = {
         {"help, man pages, completions", test_help},
@@ -679,6 +705,7 @@ int main(void) {
         {"perplexity", test_perplexity},
         {"trace", test_trace},
         {"where a model goes", test_places},
+        {"check", test_check},
     };
     return support_main("cli", cases, sizeof cases / sizeof *cases);
 }
