@@ -179,6 +179,10 @@ static glint_status failing_run_groups(backend_program *p, const backend_batch *
     return s ? s : p->owner->inner->run_groups(p->inner, b, first, n, ticket, err);
 }
 
+static bool failing_rounds(const backend_device *d) {
+    return d->inner->rounds && d->inner->rounds(d->device);
+}
+
 static glint_status failing_read(backend_program *p, backend_ticket ticket, tape_value v, int first_row, int n,
                                  float *out, glint_error *err) {
     glint_status s = happen(p->owner, READ, err);
@@ -198,6 +202,7 @@ const backend failing_backend = {
     .enumerate = failing_enumerate,
     .open = failing_open,
     .close = failing_close,
+    .rounds = failing_rounds,
     .adopt = failing_adopt,
     .release = failing_release,
     .weight_rows = failing_weight_rows,
