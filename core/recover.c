@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/place.h"
+#include "core/placement/place.h"
 #include "core/session.h"
 
 /* What the sequences were before the last step, and that step's rows. */

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/place.h"
+#include "core/placement/place.h"
 
 /* ---- Memory ---- */
 

@@ -6,7 +6,7 @@
 #define CORE_SPLIT_H
 
 #include "core/part.h"
-#include "core/placement.h"
+#include "core/placement/placement.h"
 
 /* A batch with memory of its own: parts still look at it when the session has moved on. */
 typedef struct split_batch {

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/placement.h"
+#include "core/placement/placement.h"
 
 enum { LAYERS = 6, WIDTH = 4 };
 

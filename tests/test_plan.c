@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/place.h"
+#include "core/placement/place.h"
 
 enum { DEVICES = 3 };
 

@@ -1,4 +1,4 @@
-#include "core/place.h"
+#include "core/placement/place.h"
 
 #include <stdio.h>
 #include <stdlib.h>

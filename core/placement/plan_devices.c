@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/plan.h"
+#include "core/placement/plan.h"
 
 /* ---- "gles:0=8G,cpu=16G" ---- */
 

@@ -1,4 +1,4 @@
-#include "core/plan.h"
+#include "core/placement/plan.h"
 
 #include <string.h>
 

@@ -12,7 +12,7 @@
 
 #include "core/kv.h"
 #include "core/model.h"
-#include "core/placement.h"
+#include "core/placement/placement.h"
 
 /* What a session is made for; see glint_session_options. */
 typedef struct plan_sizes {

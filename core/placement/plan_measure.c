@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "core/instruments/rig.h"
-#include "core/plan.h"
+#include "core/placement/plan.h"
 #include "core/session.h"
 
 enum { CHAIN = 33, CHAIN_WIDTH = 64, MOST_SAMPLES = 64, LEAST_SAMPLES = 3, POSITIONS = TAPE_PAGE };

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/place.h"
+#include "core/placement/place.h"
 
 struct glint_plan {
     plan p;

@@ -2,7 +2,7 @@
 #ifndef CORE_PLACE_H
 #define CORE_PLACE_H
 
-#include "core/plan.h"
+#include "core/placement/plan.h"
 
 typedef struct placed {
     placement where;
