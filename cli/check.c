@@ -59,7 +59,7 @@ static glint_status open_page(const cli_options *o, const glint_check_options *c
     glint_report_options options = {.path = o->html,
                                     .title = "glint check",
                                     .model = model,
-                                    .device = check->device,
+                                    .device = check->split ? check->split : check->device,
                                     .reference = check->against ? check->against : "cpu:ref",
                                     .precision = check->precision};
     return glint_report_open(&options, out, err);
@@ -105,11 +105,14 @@ glint_status cli_check(const cli_options *o, glint_error *err) {
     cli_ids prompt = {0};
     int32_t *layers = NULL;
     size_t n_layers = 0;
-    glint_status s = cli_open_model(o, &model, err);
+    glint_status s = cli_check_places(o, err);
+    if (!s && o->split && o->paths) s = cli_fail(err, GLINT_USAGE, "--paths is about one device: no --split beside it");
+    if (!s) s = cli_open_model(o, &model, err);
     if (!s && o->layers) s = cli_parse_ids(o->layers, "--layers", &layers, &n_layers, err);
     if (!s) s = read_prompt(o, model, &prompt, err);
     if (!s) {
-        glint_check_options options = {.device = choose_device(o, &first),
+        glint_check_options options = {.device = o->split ? NULL : choose_device(o, &first),
+                                       .split = o->split,
                                        .against = o->against,
                                        .precision = (glint_precision)o->precision,
                                        .threads = o->threads,

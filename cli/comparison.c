@@ -80,7 +80,7 @@ static void unfold(comparison_list *l) {
 }
 
 static void fold(comparison_list *l, const glint_comparison *c) {
-    if (l->folded && l->folded_step != c->step) unfold(l);
+    if (l->folded && (l->folded_step != c->step || strcmp(l->device, c->device) != 0)) unfold(l);
     if (!l->folded) {
         l->folded_step = c->step;
         snprintf(l->first, sizeof l->first, "%s", c->value);

@@ -32,7 +32,7 @@ const cli_option cli_option_table[] = {
     {"split", 0, "LIST",
      "layers by device, as 'gles:0=0-12,cpu=13-25'; also the items embed and head, which else go with the layer beside "
      "them",
-     SESSIONS, CLI_TEXT, FIELD(split), 0, 0},
+     SESSIONS | CLI_CHECK, CLI_TEXT, FIELD(split), 0, 0},
     {"gpu-layers", 0, "N",
      "also -ngl N: the last N layers on the GPU, the rest on the CPU; more than there are: everything (default: all "
      "that fit)",

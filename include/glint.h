@@ -428,6 +428,8 @@ typedef struct glint_verdict {
 
 typedef struct glint_check_options { /* zeros are the defaults */
     const char *device;              /* under test; NULL: "cpu" */
+    const char *split;               /* not NULL: instead of one device several, as glint_session_options.split says;
+                                        op by op against a device only */
     const char *against; /* NULL: "cpu:ref"; another device, or the path of a trace or of a Hugging Face reference */
     glint_precision precision;
     int threads;

@@ -121,7 +121,7 @@ typedef struct outcome {
     int n; /* comparisons told of */
     int failed;
     glint_comparison first; /* of those that failed; its strings below */
-    char names[MOST_FAILED][64], kind[64], reason[256], last_layer_name[64];
+    char names[MOST_FAILED][64], device[64], kind[64], reason[256], last_layer_name[64];
     int layers; /* bits of the layers that were compared */
 } outcome;
 
@@ -132,6 +132,7 @@ static void note(const glint_comparison *c, void *user) {
     if (c->pass) return;
     if (!o->failed) {
         o->first = *c;
+        snprintf(o->device, sizeof o->device, "%s", c->device);
         snprintf(o->kind, sizeof o->kind, "%s", c->kind);
         snprintf(o->reason, sizeof o->reason, "%s", c->reason);
     }
@@ -266,7 +267,7 @@ static void test_other_ways(void) {
 
 /* ---- What is wrong ---- */
 
-typedef enum way { FORCED, FREE, BISECT } way;
+typedef enum way { FORCED, FREE, BISECT, SPLIT } way;
 
 static outcome check_fault(fault_kind kind, const char *first, const char *second, way w) {
     char path[1024];
@@ -280,6 +281,8 @@ static outcome check_fault(fault_kind kind, const char *first, const char *secon
                                                      .precision = GLINT_EXACT,
                                                      .prompt = ids,
                                                      .n_prompt = 7,
+                                                     .n = w == SPLIT,
+                                                     .split = w == SPLIT ? "cpu=embed,0,faulty=1,cpu=head" : NULL,
                                                      .free_run = w == FREE,
                                                      .bisect = w == BISECT});
     glint_model_close(&m);
@@ -296,6 +299,17 @@ static void test_changed(void) {
     CU_ASSERT(o.failed == 2 && !strcmp(o.names[0], "layers.0.ffn.down") && !strcmp(o.names[1], "layers.1.attn.mix"));
     o = check_fault(CHANGED, "embed", "logits", FORCED);
     CU_ASSERT(o.failed == 2 && !strcmp(o.names[0], "embed") && !strcmp(o.names[1], "logits"));
+}
+
+/* Across a split, the device of a bad op is named, and only its own stretch is run there. */
+static void test_split(void) {
+    outcome o = check_fault(CHANGED, "layers.1.attn.q", NULL, SPLIT);
+    CU_ASSERT(o.failed == 2 && !strcmp(o.names[0], "layers.1.attn.q")); /* in the prompt and in the step behind it */
+    CU_ASSERT_STRING_EQUAL(o.device, "faulty");
+    CU_ASSERT_PTR_NOT_NULL(strstr(o.verdict.line, "faulty=1"));
+    CU_ASSERT(o.layers == 3);
+    o = check_fault(CHANGED, "layers.0.attn.q", "logits", SPLIT);
+    CU_ASSERT(o.status == GLINT_OK && o.n > 40);
 }
 
 /* Free, it goes on; where it began is where it grows most. */
@@ -445,6 +459,13 @@ static void test_refused(void) {
     o.n_prompt = 0;
     expect_refused(m, o, GLINT_BAD_INPUT, "gemma3-shakespeare");
     o.against = NULL;
+    o.split = "cpu=0";
+    expect_refused(m, o, GLINT_USAGE, "layer 1");
+    o.split = "cpu=0,faulty=1";
+    o.free_run = true;
+    expect_refused(m, o, GLINT_USAGE, "op by op");
+    o.split = NULL;
+    o.free_run = false;
     o.prompt = far;
     o.n_prompt = 1;
     expect_refused(m, o, GLINT_BAD_INPUT, "1048576");
@@ -462,6 +483,7 @@ int main(void) {
                                   {"gles", test_gles},
                                   {"other ways", test_other_ways},
                                   {"a changed number", test_changed},
+                                  {"a changed number, split", test_split},
                                   {"a changed number, free", test_changed_free},
                                   {"a changed number, bisected", test_bisect},
                                   {"numbers not written", test_unwritten},

@@ -71,23 +71,40 @@ static glint_status make_batch(check *c, const int32_t *ids, int n, glint_error 
     return status;
 }
 
+static void choose_part(check *c, int i) {
+    c->tested = &c->sides[i];
+    c->device = c->where.parts[i].device;
+}
+
 static glint_status step_oracle(check *c, glint_error *err) {
     glint_status status = check_side_program(&c->oracle, c->batch.n_rows, 0, c->tape->n_ops, &c->reference, err);
-    if (!status && !c->o->free_run) status = check_give_pages(c, err);
+    for (int i = 0; i < c->where.n && !status && !c->o->free_run; i++) {
+        choose_part(c, i);
+        status = check_give_pages(c, err);
+    }
     check_program *p = c->reference;
     return status ? status : p->rig.backend->step(p->rig.program, &c->batch, &p->ticket, err);
 }
 
+/* The stretch of one part; only what is forced has several. */
+static glint_status step_part(check *c, int part, int n, glint_error *err) {
+    const placement_part *p = &c->where.parts[part];
+    int first = placement_op(c->tape, p->first), end = placement_op(c->tape, p->end);
+    bool whole = !c->file || c->o->free_run; /* else in pieces */
+    choose_part(c, part);
+    glint_status status = GLINT_OK;
+    if (whole) status = check_side_program(c->tested, n, first, end - first, &c->under_test, err);
+    if (status) return status;
+    return (c->o->free_run ? check_free_step
+            : c->o->bisect ? check_bisect_step
+            : c->file      ? check_file_step
+                           : check_forced_step)(c, err);
+}
+
 static glint_status step(check *c, const int32_t *ids, int n, glint_error *err) {
     glint_status status = make_batch(c, ids, n, err);
-    bool whole = !c->file || c->o->free_run; /* else in pieces */
-    if (!status && whole) status = check_side_program(&c->tested, n, 0, c->tape->n_ops, &c->under_test, err);
     if (!status && !c->file) status = step_oracle(c, err);
-    if (!status)
-        status = (c->o->free_run ? check_free_step
-                  : c->o->bisect ? check_bisect_step
-                  : c->file      ? check_file_step
-                                 : check_forced_step)(c, err);
+    for (int i = 0; i < c->where.n && !status; i++) status = step_part(c, i, n, err);
     arena_free(&c->work);
     if (!status) kv_advance(&c->kv, 0, n);
     return status;
@@ -109,10 +126,10 @@ static glint_status chosen(check *c, int32_t *id, glint_error *err) {
 static glint_status run_prompt(check *c, const int32_t *ids, int prompt, const int32_t *more, int n, glint_error *err) {
     c->step = 0;
     glint_status status = kv_cut(&c->kv, 0, 0, err);
-    if (!status) status = check_spoil(c, &c->tested, err);
+    for (int i = 0; i < c->where.n && !status; i++) status = check_spoil(c, &c->sides[i], err);
     if (!status && !c->file) status = check_spoil(c, &c->oracle, err);
     for (int at = 0, count; at < prompt && !status && !c->done; at += count) {
-        count = prompt - at < c->tested.batch ? prompt - at : c->tested.batch;
+        count = prompt - at < c->tested->batch ? prompt - at : c->tested->batch;
         status = step(c, ids + at, count, err);
     }
     for (int i = 0; i < n && !status && !c->done; i++) {
@@ -203,10 +220,30 @@ static glint_status open_sides(check *c, int batch, glint_error *err) {
     for (int g = 0; g < c->kv.n_groups; g++) setup.group_slots[g] = c->kv.groups[g].slots;
     backend_options options = {.threads = c->o->threads, .precision = c->o->precision};
     int outputs = c->file ? batch : CHECK_OUTPUTS;
-    glint_status status = check_side_open(&c->tested, c->device, &options, &setup, batch, outputs, c->o->unfused, err);
+    glint_status status = GLINT_OK;
+    for (int i = 0; i < c->where.n && !status; i++)
+        status = check_side_open(&c->sides[i], c->where.parts[i].device, &options, &setup, batch, outputs,
+                                 c->o->unfused, err);
+    choose_part(c, 0);
     if (!status && !c->file)
         status = check_side_open(&c->oracle, c->against, &options, &setup, batch, outputs, true, err);
     return status;
+}
+
+/* What is under test. */
+static glint_status place_tested(check *c, glint_error *err) {
+    const char *split = c->o->split;
+    if (!split) placement_whole(c->tape, c->o->device ? c->o->device : "cpu", &c->where);
+    glint_status status = split ? placement_parse(c->tape, split, &c->where, err) : GLINT_OK;
+    c->sides = status ? NULL : arena_array(&c->memory, (size_t)c->where.n, sizeof *c->sides);
+    if (status) return status;
+    c->device = c->where.parts[0].device;
+    return c->sides ? GLINT_OK : check_no_memory(err);
+}
+
+static glint_status check_split(const check *c, glint_error *err) {
+    if (c->where.n < 2 || !(c->file || c->o->free_run || c->o->bisect)) return GLINT_OK;
+    return base_fail(err, GLINT_USAGE, "a split is checked op by op against a device: no file, --free or --bisect");
 }
 
 static glint_status open_reference(check *c, glint_error *err) {
@@ -238,7 +275,9 @@ static int min_int(int a, int b) {
 static glint_status run(check *c, glint_error *err) {
     enum { BATCH = 512, FILE_BATCH = 64 /* all of its rows have logits */ };
     int prompt = (int)c->o->n_prompt, length = prompt + c->o->n;
-    glint_status status = open_reference(c, err);
+    glint_status status = place_tested(c, err);
+    if (!status) status = open_reference(c, err);
+    if (!status) status = check_split(c, err);
     if (!status && c->file) status = measure_file(c, &prompt, &length, err);
     if (!status && c->file && c->o->bisect)
         status = base_fail(err, GLINT_USAGE, "%s: a file has not enough values to bisect against; give a device",
@@ -254,11 +293,10 @@ static glint_status run(check *c, glint_error *err) {
 glint_status glint_check(glint_model *model, const glint_check_options *o, glint_verdict *verdict, glint_error *err) {
     glint_status status = check_options(model, o, err);
     if (status) return status;
-    check c = {
-        .o = o, .model = model, .tape = &model->tape, .device = o->device ? o->device : "cpu", .verdict = verdict};
+    check c = {.o = o, .model = model, .tape = &model->tape, .verdict = verdict};
     *verdict = (glint_verdict){0};
     status = run(&c, err);
-    check_side_close(&c.tested);
+    for (int i = 0; c.sides && i < c.where.n; i++) check_side_close(&c.sides[i]);
     check_side_close(&c.oracle);
     reference_close(&c.file);
     arena_free(&c.work);

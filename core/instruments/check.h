@@ -11,6 +11,7 @@
 #include "core/instruments/reference.h"
 #include "core/kv.h"
 #include "core/model.h"
+#include "core/placement/placement.h"
 
 /* ---- A side: a device with the model's weights, a cache, and programs ---- */
 
@@ -51,9 +52,12 @@ typedef struct check {
     const glint_check_options *o;
     glint_model *model;
     const tape *tape;
-    const char *device, *against; /* under test; the reference */
+    const char *device, *against; /* of the part at hand; the reference */
     backend_view *views;          /* by tape weight */
-    check_side tested, oracle;
+    placement where;              /* what is under test: one part, or those of a split */
+    check_side *sides;            /* by part; each holds the whole model, and runs its own stretch */
+    check_side *tested;           /* of the part at hand */
+    check_side oracle;
     check_program *under_test, *reference; /* programs of this step; reference NULL: a file */
     struct reference *file;                /* NULL: a device */
     const reference_run *run;              /* of the file */

@@ -16,7 +16,7 @@ static place place_of(const check *c, int cache, int r) {
     const backend_pages *pages = &c->batch.pages[info->group];
     size_t width = (size_t)info->kv_heads * (size_t)info->head_dim, position = (size_t)c->batch.position[r];
     size_t slot = position / TAPE_PAGE % (size_t)pages->slots;
-    size_t key = rig_page_first(&c->tested.setup, cache) + position % TAPE_PAGE * width;
+    size_t key = rig_page_first(&c->tested->setup, cache) + position % TAPE_PAGE * width;
     return (place){pages->table[(size_t)c->batch.sequence[r] * (size_t)pages->slots + slot], key,
                    key + TAPE_PAGE * width};
 }
@@ -43,7 +43,7 @@ static void poison_rows(const check *c, int cache, int page, float *numbers) {
 }
 
 static glint_status page_room(check *c, int group, float **out, glint_error *err) {
-    *out = arena_array(&c->work, rig_page_numbers(&c->tested.setup, group), sizeof **out);
+    *out = arena_array(&c->work, rig_page_numbers(&c->tested->setup, group), sizeof **out);
     return *out ? GLINT_OK : check_no_memory(err);
 }
 
@@ -65,12 +65,12 @@ glint_status check_spoil(const check *c, check_side *s, glint_error *err) {
 }
 
 glint_status check_give_pages(check *c, glint_error *err) {
-    const rig *from = &c->oracle.rig, *to = &c->tested.rig;
+    const rig *from = &c->oracle.rig, *to = &c->tested->rig;
     glint_status status = GLINT_OK;
     for (int g = 0; g < c->tape->n_groups && !status; g++) {
         float *numbers;
         status = page_room(c, g, &numbers, err);
-        for (int page = 0; page < rig_pages(&c->tested.setup, g) && !status; page++) {
+        for (int page = 0; page < rig_pages(&c->tested->setup, g) && !status; page++) {
             status = from->backend->cache_read(from->cache, g, page, numbers, err);
             if (!status) status = to->backend->cache_write(to->cache, g, page, numbers, err);
         }
@@ -85,7 +85,7 @@ static void restore_poison(const check *c, float *x, size_t n) {
     float poison, through;
     memcpy(&poison, &measure_poison_bits, sizeof poison);
     through = format_f16_to_f32(format_f32_to_f16(poison));
-    if (c->tested.setup.cache_f32) return;
+    if (c->tested->setup.cache_f32) return;
     for (size_t i = 0; i < n; i++)
         if (!memcmp(&x[i], &through, sizeof through)) x[i] = poison;
 }
@@ -107,18 +107,18 @@ static glint_status read_rows(check *c, const rig *g, int cache, float *out, gli
 glint_status check_read_cache(check *c, const tape_op *op, const float **out, glint_error *err) {
     size_t n = 2 * (size_t)c->batch.n_rows * cache_width(c, op->p.cache);
     float *rows = arena_array(&c->work, n, sizeof *rows);
-    glint_status status = rows ? read_rows(c, &c->tested.rig, op->p.cache, rows, err) : check_no_memory(err);
+    glint_status status = rows ? read_rows(c, &c->tested->rig, op->p.cache, rows, err) : check_no_memory(err);
     if (!status) restore_poison(c, rows, n);
     *out = rows;
     return status;
 }
 
 glint_status check_poison_cache(check *c, const tape_op *op, glint_error *err) {
-    const rig *g = &c->tested.rig;
+    const rig *g = &c->tested->rig;
     int group = c->tape->caches[op->p.cache].group;
     float *numbers;
     glint_status status = page_room(c, group, &numbers, err);
-    for (int page = 0; page < rig_pages(&c->tested.setup, group) && !status; page++) {
+    for (int page = 0; page < rig_pages(&c->tested->setup, group) && !status; page++) {
         if (!is_written(c, op->p.cache, page)) continue;
         status = g->backend->cache_read(g->cache, group, page, numbers, err);
         if (!status) poison_rows(c, op->p.cache, page, numbers);
@@ -143,13 +143,13 @@ static double *beside(check *c, const double *keys, const double *values, size_t
 /* Positions that the step did not write, but which are not as the reference has them; puts the reference's numbers of
  * this cache in the device's place. */
 static glint_status compare_pages(check *c, int cache, int *strays, glint_error *err) {
-    const rig *from = &c->oracle.rig, *to = &c->tested.rig;
+    const rig *from = &c->oracle.rig, *to = &c->tested->rig;
     int group = c->tape->caches[cache].group;
-    size_t width = cache_width(c, cache), first = rig_page_first(&c->tested.setup, cache);
+    size_t width = cache_width(c, cache), first = rig_page_first(&c->tested->setup, cache);
     float *want = NULL, *have = NULL;
     glint_status status = page_room(c, group, &want, err);
     if (!status) status = page_room(c, group, &have, err);
-    for (int page = 0; page < rig_pages(&c->tested.setup, group) && !status; page++) {
+    for (int page = 0; page < rig_pages(&c->tested->setup, group) && !status; page++) {
         status = from->backend->cache_read(from->cache, group, page, want, err);
         if (!status) status = to->backend->cache_read(to->cache, group, page, have, err);
         if (status || !memcmp(want + first, have + first, 2 * TAPE_PAGE * width * sizeof *want)) continue;
@@ -172,7 +172,7 @@ static glint_status cache_bound(check *c, const tape_op *op, int which, double *
     *bound = arena_array(&c->work, n, sizeof **bound);
     if (!*bound) return check_no_memory(err);
     glint_status status = check_expect(c, op->in[which], &x, err);
-    if (!status) bound_cached(x, c->off[op->in[which]], c->tested.setup.cache_f32, n, *bound);
+    if (!status) bound_cached(x, c->off[op->in[which]], c->tested->setup.cache_f32, n, *bound);
     return status;
 }
 

@@ -63,7 +63,7 @@ static glint_status ask(check *c, int first, int last, tape_value v, const float
     tape_value *in = arena_array(&c->work, n, sizeof *in);
     const float **rows = arena_array(&c->work, n, sizeof *rows);
     if (!in || !rows) return check_no_memory(err);
-    const rig *cache = c->file ? &c->tested.rig : &c->oracle.rig; /* also of what lies behind the last position */
+    const rig *cache = c->file ? &c->tested->rig : &c->oracle.rig; /* also of what lies behind the last position */
     diagnose_case d = {.tape = c->tape,
                        .first_op = first,
                        .n_ops = last - first + 1,

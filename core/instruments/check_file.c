@@ -76,7 +76,7 @@ static glint_status run_piece(check *c, piece *p, glint_error *err) {
     p->second_run = arena_array(&c->work, (size_t)n, sizeof *p->second_run);
     if (!p->in || !p->first_run || !p->second_run) return check_no_memory(err);
     p->n_in = tape_inputs(c->tape, p->first, n, p->in);
-    glint_status status = check_side_program(&c->tested, c->batch.n_rows, p->first, n, &c->under_test, err);
+    glint_status status = check_side_program(c->tested, c->batch.n_rows, p->first, n, &c->under_test, err);
     if (!status) status = write_inputs(c, p, err);
     if (!status) status = run_once(c, p, p->first_run, err);
     if (!status) status = run_once(c, p, p->second_run, err);

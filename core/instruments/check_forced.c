@@ -58,7 +58,7 @@ static glint_status find_bound(check *c, const tape_op *op, const float *expecte
                   .op = op,
                   .batch = &c->batch,
                   .out = expected,
-                  .rounds = rig_rounds(&c->tested.rig) || rig_rounds(&c->oracle.rig)};
+                  .rounds = rig_rounds(&c->tested->rig) || rig_rounds(&c->oracle.rig)};
     glint_status status = GLINT_OK;
     if (op->kind == TAPE_ATTEND) memcpy(b.off_cache, c->off_cache[op->p.cache], sizeof b.off_cache);
     c->carried = b.off_cache[0] != NULL;

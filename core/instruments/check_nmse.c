@@ -15,9 +15,10 @@ const check_limits *check_stretch_limits(const check *c, int first, int last) {
     const check_limits *limits = &exact;
     for (int i = first; i <= last; i++) {
         const tape_op *op = &c->tape->ops[i];
-        if (op->kind == TAPE_MATMUL && rig_rounds(&c->tested.rig) && bound_is_quantised(c->views[op->weight[0]].format))
+        if (op->kind == TAPE_MATMUL && rig_rounds(&c->tested->rig) &&
+            bound_is_quantised(c->views[op->weight[0]].format))
             return &rounding;
-        if (op->kind == TAPE_ATTEND && !c->tested.setup.cache_f32) limits = &half_cache;
+        if (op->kind == TAPE_ATTEND && !c->tested->setup.cache_f32) limits = &half_cache;
     }
     return limits;
 }

@@ -72,8 +72,10 @@ static const char *mode(const check *c) {
 
 glint_status check_conclude(check *c, glint_error *err) {
     glint_verdict *v = c->verdict;
-    char head[600], tail[500] = "";
-    snprintf(head, sizeof head, "%s against %s, %s, %s", c->device, c->against,
+    char head[PLACEMENT_TEXT + 200], tail[500] = "";
+    char tested[PLACEMENT_TEXT];
+    placement_text(c->tape, &c->where, tested);
+    snprintf(head, sizeof head, "%s against %s, %s, %s", tested, c->against,
              c->o->precision == GLINT_EXACT ? "exact" : "fast", mode(c));
     if (*c->bisected && v->failed > 1)
         snprintf(tail, sizeof tail, "%s", c->first_failure);

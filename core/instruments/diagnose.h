@@ -3,7 +3,7 @@
  * to the ops or to the weights, each run by cpu:ref on the reference's own inputs; the one that explains the tested
  * numbers best wins, and the runner-up is printed with it.
  *
- * Kinds, as docs/diagnose.md explains them. Of values alone or of hypotheses:
+ * Kinds, as docs/diagnose.md explains them; "not reproducible" is check's own. Of values alone or of hypotheses:
  *   "constant factor"  "offset"  "transpose"  "half/adjacent permutation"  "row/block permutation"
  *   "head permutation"  "permutation inside a block"  "shifted position"  "shift by elements"  "periodic rows"
  *   "unwritten tail"  "unwritten"  "tail"  "NaN/Inf"  "mean removed"  "saturation missing"  "factor by row"
