@@ -3,10 +3,7 @@
 //
 // The including snippet defines QUANT_BITS (4, 5, 6, 8), QUANT_OFFSET (what is stored is q + QUANT_OFFSET),
 // QUANT_SCALES (1 or 2, and as many minimums) and BLOCK_HAS_MIN.
-//
-// From stored bits to float without a shift and a conversion for each: a field at bit p, OR-ed under the exponent of
-// 2^23, is the float 2^23 + field * 2^p. Times 2^-p, less 2^(23 - p) + offset, it is q; every step is exact, fused or
-// not.
+#include "unpack.glsl"
 
 struct block {
 #if QUANT_BITS == 8
@@ -65,39 +62,27 @@ vec2 block_scales(block k) { return k.scales; }
 vec2 block_mins(block k) { return k.mins; }
 #endif
 
-const uint BLOCK_2_23 = 0x4B000000u; // the bits of 2^23
 const float BLOCK_OFFSET = float(QUANT_OFFSET);
 
 #if QUANT_BITS == 8
-// The bytes of a word. Those at bits 16 and 24 would reach the exponent: they are moved down.
-vec4 block_quad(uint w) {
-    uint v = w >> 16u;
-    uvec4 t = (uvec4(w, w, v, v) & uvec4(0xFFu, 0xFF00u, 0xFFu, 0xFF00u)) | BLOCK_2_23;
-    const vec2 unit = vec2(1.0, 0.00390625);
-    return uintBitsToFloat(t) * unit.xyxy - (vec4(8388608.0, 32768.0, 8388608.0, 32768.0) + BLOCK_OFFSET);
-}
-
 void block_quads(block k, out vec4 q[8]) {
-    q[0] = block_quad(k.low.x);
-    q[1] = block_quad(k.low.y);
-    q[2] = block_quad(k.low.z);
-    q[3] = block_quad(k.low.w);
-    q[4] = block_quad(k.low2.x);
-    q[5] = block_quad(k.low2.y);
-    q[6] = block_quad(k.low2.z);
-    q[7] = block_quad(k.low2.w);
+    q[0] = bytes(k.low.x, BLOCK_OFFSET);
+    q[1] = bytes(k.low.y, BLOCK_OFFSET);
+    q[2] = bytes(k.low.z, BLOCK_OFFSET);
+    q[3] = bytes(k.low.w, BLOCK_OFFSET);
+    q[4] = bytes(k.low2.x, BLOCK_OFFSET);
+    q[5] = bytes(k.low2.y, BLOCK_OFFSET);
+    q[6] = bytes(k.low2.z, BLOCK_OFFSET);
+    q[7] = bytes(k.low2.w, BLOCK_OFFSET);
 }
 #else
 // The four nibbles at bits 0, 4, 8, 12 of `low`, each with its high bits, which lie above it: at bits 4, 8, 12, 16.
 vec4 block_quad(uint low, uint high) {
-    uvec4 t = (uvec4(low) & uvec4(0xFu, 0xF0u, 0xF00u, 0xF000u)) | BLOCK_2_23;
-#if QUANT_BITS == 5
-    t |= uvec4(high) & uvec4(0x10u, 0x100u, 0x1000u, 0x10000u);
-#elif QUANT_BITS == 6
-    t |= uvec4(high) & uvec4(0x30u, 0x300u, 0x3000u, 0x30000u);
+#if QUANT_BITS == 4
+    return nibbles(low, BLOCK_OFFSET);
+#else
+    return wide_nibbles(low, high, QUANT_BITS == 5 ? 0x10u : 0x30u, BLOCK_OFFSET);
 #endif
-    return uintBitsToFloat(t) * vec4(1.0, 0.0625, 0.00390625, 0.000244140625)
-        - (vec4(8388608.0, 524288.0, 32768.0, 2048.0) + BLOCK_OFFSET);
 }
 
 void block_quads(block k, out vec4 q[8]) {
