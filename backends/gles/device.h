@@ -57,7 +57,7 @@ struct backend_device {
 
 glint_status gles_memory_open(backend_device *d, glint_error *err);
 void gles_memory_close(backend_device *d);
-/* A zeroed buffer for shaders. */
+/* A buffer for shaders; what it holds is undefined until it is written. */
 glint_status gles_buffer_open(backend_device *d, size_t bytes, gles_buffer *out, glint_error *err);
 /* A small one that gles_send may set again and again. */
 glint_status gles_buffer_open_small(backend_device *d, size_t bytes, gles_buffer *out, glint_error *err);
