@@ -15,7 +15,7 @@ const backend *const backend_table[] = {
 #if GLINT_TESTS
     &failing_backend,
 #endif
-    &cpu_backend,  &ref_backend, &null_backend, NULL};
+    &cpu_backend,     &ref_backend, &null_backend, NULL};
 
 const backend *backend_of_device(const char *name) {
     const backend *family = NULL;
