@@ -146,7 +146,7 @@ static glint_status choose_groups(backend_device *d, glint_error *err) {
     int most;
     glint_status s = count_resident(d, &most, err);
     if (!s) d->product_groups = most > 1 ? most / 2 : 1;
-    d->decode_groups = d->product_groups;
+    d->decode_groups = d->product_groups * (d->product_threads / d->decode_threads); /* as many invocations */
     return s;
 }
 
