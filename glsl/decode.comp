@@ -32,7 +32,8 @@ uvec2 seen_positions() { // the first, how many
 uint cache_pieces() {
     const uint SHORTEST = 256u, MOST = 64u;
     uint length = seen_positions().y, units = P.heads / uint(GROUP);
-    return max(1u, min(min((length + SHORTEST - 1u) / SHORTEST, gl_NumWorkGroups.x / units), MOST));
+    uint most = min(min(gl_NumWorkGroups.x / units, 2u * T / P.heads), MOST); // `partial` holds a weight for each
+    return max(1u, min((length + SHORTEST - 1u) / SHORTEST, most));
 }
 
 #include "decode_product.glsl"

@@ -60,6 +60,7 @@ static void add_op(const backend_program *p, const tape_op *op, gles_phase_shape
 static bool agrees(const tape_op *op, const gles_phase_shape *s) {
     if (op->kind == TAPE_GATE) return s->act == (int)op->p.act;
     if (op->kind != TAPE_ATTEND) return true;
+    if (op->p.heads > 2 * s->threads) return false; /* a weight of each lies in `partial` */
     return s->head_dim == op->p.head_dim && op->p.heads / op->p.kv_heads % s->group == 0;
 }
 
@@ -113,11 +114,16 @@ glint_status gles_phases_open(backend_program *p, glint_error *err) {
     return status ? status : gles_grid_measure(p, err);
 }
 
+/* Results of a work group each: the best of a phase of the head (no more phases than the matrix has slices), or pieces
+ * of the cache. */
 uint32_t gles_phases_spare(const backend_program *p) {
-    enum { MOST_PIECES = 64, MOST_SLICES = 64 };
-    uint32_t most = 2 * p->groups_at_once * MOST_SLICES;
+    enum { MOST_PIECES = 64 };
+    uint32_t most = 0;
     for (int i = 0; i < p->request.n_ops; i++) {
         const tape_op *op = gles_op_at(p, i);
+        uint32_t best = op->kind == TAPE_MATMUL ? (uint32_t)gles_weight_of(p, op, 0)->n_slices : 0;
+        best *= 2 * p->groups_at_once;
+        most = best > most ? best : most;
         if (op->kind != TAPE_ATTEND) continue;
         uint32_t units = (uint32_t)(op->p.heads / p->shape.group), pieces = p->groups_at_once / units;
         pieces = pieces < 1 ? 1 : pieces > MOST_PIECES ? MOST_PIECES : pieces;
