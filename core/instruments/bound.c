@@ -173,3 +173,8 @@ static glint_status (*const fill[])(const bound_op *b, arena *a, double *bound, 
 glint_status bound_fill(const bound_op *b, arena *a, double *bound, glint_error *err) {
     return b->op->out < 0 ? GLINT_OK : fill[tape_kinds[b->op->kind].bound](b, a, bound, err);
 }
+
+/* ---- Whole tensors ---- */
+
+const bound_limits bound_model[] = {[GLINT_FAST] = {2e-2, 1}, [GLINT_EXACT] = {1e-8, 0.01}};
+const bound_limits bound_stretch = {1e-11, 0.01};

@@ -37,4 +37,14 @@ size_t bound_width(const bound_op *b); /* of the result */
 size_t bound_rows(const bound_op *b);
 glint_status bound_no_memory(glint_error *err);
 
+/* ---- Whole tensors that several ops have made; docs/numerics.md says where the limits come from ---- */
+
+typedef struct bound_limits {
+    double nmse;
+    double margin; /* of the two largest logits, up to which another token may be chosen */
+} bound_limits;
+
+extern const bound_limits bound_model[]; /* by precision: of all that is made from the ids on */
+extern const bound_limits bound_stretch; /* exact: of a few ops on numbers that both sides had */
+
 #endif

@@ -125,17 +125,11 @@ glint_status check_cache(check *c, const backend_group *g, const tape_op *op, co
 
 /* ---- Whole tensors ---- */
 
-typedef struct check_limits {
-    double nmse;
-    double margin; /* of the two largest logits, up to which another token may be chosen */
-} check_limits;
-
-const check_limits *check_free_limits(const check *c);
 /* Of what ops [first, last] make from numbers that both sides had. */
-const check_limits *check_stretch_limits(const check *c, int first, int last);
+const bound_limits *check_stretch_limits(const check *c, int first, int last);
 
 /* A comparison of the rows of op's result, not reported yet. g NULL: it is not about single groups. */
-glint_status check_compare_nmse(check *c, const backend_group *g, const tape_op *op, const check_limits *limits,
+glint_status check_compare_nmse(check *c, const backend_group *g, const tape_op *op, const bound_limits *limits,
                                 const float *got, const float *expected, glint_comparison *out, glint_error *err);
 
 /* ---- Steps ---- */

@@ -33,7 +33,7 @@ static glint_status compare_logits(check *c, int first, glint_comparison *out, g
     if (!status) status = check_read(c, v, &got, err);
     if (!status) status = check_expect(c, v, &expected, err);
     const tape_op *op = &c->tape->ops[c->tape->values[v].op];
-    return status ? status : check_compare_nmse(c, NULL, op, check_free_limits(c), got, expected, out, err);
+    return status ? status : check_compare_nmse(c, NULL, op, &bound_model[c->o->precision], got, expected, out, err);
 }
 
 /* Wrong where the device begins with group `wrong`, right where it begins with `right`. */

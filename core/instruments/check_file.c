@@ -38,8 +38,8 @@ static glint_status run_once(check *c, const piece *p, const float **results, gl
 /* ---- Judging ---- */
 
 /* Copies are the same where what they copy was forced; all else has the limit of a stretch. */
-static const check_limits *limits_of(const check *c, const piece *p, const tape_op *op) {
-    static const check_limits same = {0, 0};
+static const bound_limits *limits_of(const check *c, const piece *p, const tape_op *op) {
+    static const bound_limits same = {0, 0};
     bool copy = tape_kinds[op->kind].bound == TAPE_BOUND_SAME && c->expected[op->in[0]];
     return copy && op == &c->tape->ops[p->first] ? &same : check_stretch_limits(c, p->first, (int)(op - c->tape->ops));
 }

@@ -28,7 +28,7 @@ static glint_status compare(check *c, const backend_group *g, const tape_op *op,
     glint_status status = check_expect(c, v, &expected, err);
     if (status || !expected) return status;
     status = check_read(c, v, &got, err);
-    if (!status) status = check_compare_nmse(c, g, op, check_free_limits(c), got, expected, &out, err);
+    if (!status) status = check_compare_nmse(c, g, op, &bound_model[c->o->precision], got, expected, &out, err);
     if (status) return status;
     c->error[v] = out.nmse;
     if (op->kind != TAPE_ARGMAX) note_growth(c, op, &out);

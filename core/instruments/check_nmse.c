@@ -4,15 +4,9 @@
 
 #include "core/instruments/check.h"
 
-static const check_limits free_limits[] = {[GLINT_FAST] = {2e-2, 1}, [GLINT_EXACT] = {1e-8, 0.01}};
-
-const check_limits *check_free_limits(const check *c) {
-    return &free_limits[c->o->precision];
-}
-
-const check_limits *check_stretch_limits(const check *c, int first, int last) {
-    static const check_limits exact = {1e-11, 0.01}, half_cache = {1e-5, 0.1}, rounding = {1e-3, 1};
-    const check_limits *limits = &exact;
+const bound_limits *check_stretch_limits(const check *c, int first, int last) {
+    static const bound_limits half_cache = {1e-5, 0.1}, rounding = {1e-3, 1};
+    const bound_limits *limits = &bound_stretch;
     for (int i = first; i <= last; i++) {
         const tape_op *op = &c->tape->ops[i];
         if (op->kind == TAPE_MATMUL && rig_rounds(&c->tested->rig) &&
@@ -43,7 +37,7 @@ static glint_status bound_ids(check *c, const tape_op *op, double least_margin, 
     return status;
 }
 
-glint_status check_compare_nmse(check *c, const backend_group *g, const tape_op *op, const check_limits *limits,
+glint_status check_compare_nmse(check *c, const backend_group *g, const tape_op *op, const bound_limits *limits,
                                 const float *got, const float *expected, glint_comparison *out, glint_error *err) {
     tape_value v = op->out;
     int rows = check_rows(c, v);

@@ -11,12 +11,10 @@
 
 enum { MOST_DIAGNOSED = 1 << 24 }; /* numbers */
 
-const diff_limits diff_limit[] = {[GLINT_FAST] = {2e-2, 2e-2, 1}, [GLINT_EXACT] = {1e-8, 1e-11, 0.01}};
-
 typedef struct diff {
     const glint_diff_options *o;
     reference *tested, *reference;
-    diff_limits limits;
+    bound_limits limits;
     backend_view *views;
     diff_pair pair; /* the prompt at hand */
     int prompt;
@@ -86,7 +84,7 @@ static bool top_differs(const diff *d, const rows *r, size_t width) {
 /* `rounding`: of the types that the files keep the value in. */
 static void measure_value(const diff *d, const char *name, const rows *r, int width, double rounding,
                           glint_comparison *c) {
-    double limit = d->limits.model + rounding * rounding;
+    double limit = d->limits.nmse + rounding * rounding;
     measure m;
     measure_begin(&m, c, width);
     measure_rows(&m, r->tested, r->reference, NULL, r->n);
@@ -276,7 +274,7 @@ static glint_status conclude(diff *d, glint_error *err) {
         snprintf(result, sizeof result, "%d of %d values DIFFER, the first: %s", v->failed, v->compared,
                  d->first_failure);
     else
-        snprintf(result, sizeof result, "all %d values agree within an NMSE of %.0e", v->compared, d->limits.model);
+        snprintf(result, sizeof result, "all %d values agree within an NMSE of %.0e", v->compared, d->limits.nmse);
     glint_error line;
     base_fail(&line, GLINT_OK, "%s against %s: %s%s", d->o->tested, d->o->reference, result, alone);
     snprintf(v->line, sizeof v->line, "%s", line.message);
@@ -302,7 +300,7 @@ glint_status glint_diff(const glint_diff_options *o, glint_verdict *verdict, gli
     if (!s) s = take_model(&d, err);
     if (!s) {
         bool fast = reference_precision(d.tested) == GLINT_FAST || reference_precision(d.reference) == GLINT_FAST;
-        d.limits = diff_limit[fast ? GLINT_FAST : GLINT_EXACT];
+        d.limits = bound_model[fast ? GLINT_FAST : GLINT_EXACT];
         s = compare_runs(&d, err);
     }
     if (!s) s = conclude(&d, err);

@@ -3,16 +3,10 @@
 #ifndef CORE_INSTRUMENTS_DIFF_H
 #define CORE_INSTRUMENTS_DIFF_H
 
+#include "core/instruments/bound.h"
 #include "core/instruments/diagnose.h"
 #include "core/instruments/reference.h"
 #include "core/model.h"
-
-/* By precision: how far values of right devices may be apart that several ops have made (docs/numerics.md). */
-typedef struct diff_limits {
-    double model, range; /* NMSE: from the ids on; of the ops between values that the files hold, on equal inputs */
-    double margin;       /* of the two largest logits, beyond which both must choose the same */
-} diff_limits;
-extern const diff_limits diff_limit[];
 
 /* The same prompt in both files. */
 typedef struct diff_pair {

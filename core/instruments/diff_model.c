@@ -199,7 +199,8 @@ static glint_status open_range(range *r, int telling, glint_error *err) {
 
 /* A range of a file that is right, given its inputs. */
 static double limit_of(const reference *r, const reference_value *v) {
-    return diff_limit[reference_precision(r)].range + v->rounding * v->rounding;
+    bool fast = reference_precision(r) == GLINT_FAST;
+    return (fast ? bound_model[GLINT_FAST].nmse : bound_stretch.nmse) + v->rounding * v->rounding;
 }
 
 static bool is_right(const range *r) {
