@@ -185,6 +185,7 @@ typedef struct gles_command {
 typedef struct gles_changes {
     gles_buffer words;    /* gles_step_layout */
     gles_buffer batch[2]; /* gles_batch for rows and for output rows */
+    gles_batch sent[2];   /* what they hold */
     GLsync busy;          /* set when its step has been submitted */
 } gles_changes;
 
@@ -225,9 +226,12 @@ struct backend_program {
     int *first_command;  /* by group, and one behind the last */
     backend_group *groups;
     int n_groups;
-    uint32_t spare; /* scratch of ops: its first float */
+    uint32_t top_work; /* of top_k: its first float */
+    uint32_t spare;    /* scratch of ops: its first float */
+    int64_t ahead;     /* step_words hold the angles of one row at this position; GLES_NONE: of none */
     backend_ticket steps;
     size_t *snapshot; /* by tape value: the byte of a slot where it outlasts the step; SIZE_MAX: it does not */
+    backend_ticket *snapshots_end;        /* by tape value: one behind the last step that made one */
     gles_slot lasting[BACKEND_IN_FLIGHT]; /* argmax and snapshots of the last steps */
     arena memory;
 };
@@ -280,4 +284,6 @@ gles_part gles_part_of(const backend_weight *w, int slice, uint32_t out, uint32_
 void gles_cache_params(const backend_program *p, const tape_op *op, gles_params *q);
 /* The largest scratch that any op needs, in floats. */
 uint32_t gles_spare_floats(const backend_compile_request *r);
+/* What top_k needs for itself, in floats that begin as zeros. */
+uint32_t gles_top_work(const backend_program *p);
 #endif

@@ -106,6 +106,7 @@ void gles_choose_groups(backend_program *p, int *group_of) {
     for (int i = 0, n, group = 0; i < p->request.n_ops; i += n, group++) {
         n = p->fused ? gles_products_group(p, i) : 0;
         if (!n && p->fused) n = gles_find_attention(p, i).ops;
+        if (!n && p->fused) n = gles_picks_group(p, i);
         if (!n) n = 1;
         for (int j = 0; j < n; j++) group_of[i + j] = group;
     }

@@ -49,7 +49,8 @@ const backend_weight *gles_weight_of(const backend_program *p, const tape_op *op
 gles_front gles_find_front(const backend_program *p, int i);
 gles_attention gles_find_attention(const backend_program *p, int i);
 int gles_products_group(const backend_program *p,
-                        int i); /* ops of the group of products that begins at op i; 0: none */
+                        int i);                        /* ops of the group of products that begins at op i; 0: none */
+int gles_picks_group(const backend_program *p, int i); /* the same for top_k and argmax (record_pick.c) */
 
 /* ---- Phases (phases.c) ---- */
 

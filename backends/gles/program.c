@@ -34,6 +34,8 @@ static glint_status place_values(backend_program *p, const int *group_of, glint_
     }
     p->spare = (uint32_t)(plan.total_bytes / sizeof(float));
     place_chosen(p);
+    p->top_work = p->spare;
+    p->spare += gles_top_work(p);
     uint32_t ops = gles_spare_floats(r), phases = p->fused ? gles_phases_spare(p) : 0;
     size_t bytes = sizeof(float) * ((size_t)p->spare + (ops > phases ? ops : phases));
     if (bytes > (size_t)p->device->c.limits.block)
@@ -44,18 +46,23 @@ static glint_status place_values(backend_program *p, const int *group_of, glint_
     return gles_buffer_open(p->device, bytes, &p->act, err);
 }
 
-/* What outlasts a step: argmax, and the snapshots asked for. */
+static size_t most_rows(const backend_compile_request *r, tape_value v) {
+    return (size_t)(r->tape->values[v].outputs ? r->max_outputs : r->max_rows);
+}
+
+/* What outlasts a step: argmax, the likeliest, and the snapshots asked for. */
 static glint_status open_lasting(backend_program *p, glint_error *err) {
     const backend_compile_request *r = &p->request;
     const tape *t = r->tape;
     size_t bytes = 0;
     p->snapshot = arena_array(&p->memory, (size_t)t->n_values, sizeof *p->snapshot);
-    if (!p->snapshot) return no_memory(err);
+    p->snapshots_end = arena_array(&p->memory, (size_t)t->n_values, sizeof *p->snapshots_end);
+    if (!p->snapshot || !p->snapshots_end) return no_memory(err);
     for (int v = 0; v < t->n_values; v++) {
-        bool wanted = v == t->argmax && p->offset[v] != UINT32_MAX;
+        bool wanted = (v == t->argmax || (v == t->top && p->kept[v])) && p->offset[v] != UINT32_MAX;
         for (int i = 0; i < r->n_snapshots; i++) wanted |= r->observed[i] == v;
         p->snapshot[v] = wanted ? bytes : SIZE_MAX;
-        if (wanted) bytes += sizeof(float) * (size_t)t->values[v].width * (size_t)r->max_rows;
+        if (wanted) bytes += sizeof(float) * (size_t)t->values[v].width * most_rows(r, v);
     }
     glint_status s = GLINT_OK;
     for (int i = 0; i < BACKEND_IN_FLIGHT && bytes && !s; i++)
@@ -184,6 +191,7 @@ glint_status gles_compile(backend_device *d, const backend_compile_request *r, b
     if (!p) return no_memory(err);
     p->device = d;
     p->request = *r;
+    p->ahead = GLES_NONE;
     int *group_of = arena_array(&p->memory, (size_t)r->n_ops, sizeof *group_of);
     s = group_of ? choose_kept(p, err) : no_memory(err);
     if (!s) gles_choose_groups(p, group_of);

@@ -1,34 +1,25 @@
-/* Commands for ops that pick the largest numbers of each row: passes of work groups, each of which leaves the best of
- * its part of the row, until one group has seen all. */
+/* Commands for ops that pick the largest numbers of each row. */
+#include "backends/gles/phases.h"
 #include "backends/gles/record.h"
 
-enum { ARGMAX_PARTS = 64, TOP_PART = 1024, TOP_KEPT = TAPE_MOST_TOP /* top_k.comp: PART and KEPT */ };
+enum { ARGMAX_PARTS = 64 };
+/* top_k.comp: how many it keeps, what it sorts at once, parts of a row, and the least and most bits of a part's size.
+ */
+enum { TOP_KEPT = TAPE_MOST_TOP, TOP_ROOM = 1024, TOP_PARTS = 1024, TOP_LEAST_BITS = 6, TOP_MOST_BITS = 30 };
 
 static uint32_t width_of_operand(const backend_compile_request *r, const tape_op *op) {
     return (uint32_t)r->tape->values[op->in[0]].width;
 }
 
-static uint32_t top_parts(uint32_t n) {
-    return (n + TOP_PART - 1) / TOP_PART;
-}
-
-/* Each pass of top_k leaves a list of pairs for each part; the passes after it take turns at two places. */
-static uint32_t top_list(uint32_t n) {
-    return top_parts(n) > 1 ? 2 * TOP_KEPT * top_parts(n) : 0;
-}
-
-static bool is_observed(const backend_compile_request *r, tape_value v) {
-    for (int i = 0; i < r->n_observed; i++)
-        if (r->observed[i] == v) return true;
-    return false;
+static uint32_t rows_of_result(const backend_compile_request *r, const tape_op *op) {
+    return (uint32_t)(r->tape->values[op->out].outputs ? r->max_outputs : r->max_rows);
 }
 
 uint32_t gles_pick_spare(const backend_compile_request *r, const tape_op *op) {
-    if (op->kind != TAPE_ARGMAX && (op->kind != TAPE_TOP_K || !is_observed(r, op->out))) return 0;
-    uint32_t rows = (uint32_t)(r->tape->values[op->out].outputs ? r->max_outputs : r->max_rows);
-    uint32_t list = top_list(width_of_operand(r, op));
-    return rows * (op->kind == TAPE_ARGMAX ? 2 * ARGMAX_PARTS : list + top_list(list / 2));
+    return op->kind == TAPE_ARGMAX ? rows_of_result(r, op) * 2 * ARGMAX_PARTS : 0;
 }
+
+/* ---- The largest ---- */
 
 glint_status gles_record_argmax(backend_program *p, const tape_op *op, glint_error *err) {
     gles_params q = gles_params_of(p, op);
@@ -46,30 +37,53 @@ glint_status gles_record_argmax(backend_program *p, const tape_op *op, glint_err
     return gles_add_command(p, "argmax.comp", &first, 1, c, &q, err);
 }
 
-/* One pass over rows of n numbers (first) or pairs at in0. */
-static glint_status add_top_pass(backend_program *p, const tape_op *op, const gles_params *q, bool first, bool last,
-                                 glint_error *err) {
-    const gles_define defines[] = {
-        {"FIRST", NULL, first}, {"LAST", NULL, last}, {"PART", NULL, TOP_PART}, {"KEPT", NULL, TOP_KEPT}};
-    gles_command c = {.fixed = top_parts(q->width), .y_rows = 1, .rows = gles_rows_of(p, op), .barrier = true};
-    return gles_add_command(p, "top_k.comp", defines, GLES_COUNT(defines), c, q, err);
+/* ---- The likeliest ---- */
+
+static uint32_t part_bits(uint32_t width) {
+    uint32_t bits = TOP_LEAST_BITS;
+    while (bits < TOP_MOST_BITS && width > (uint32_t)TOP_PARTS << bits) bits++;
+    return bits;
+}
+
+static uint32_t count_parts(uint32_t width) {
+    return ((width - 1) >> part_bits(width)) + 1;
+}
+
+/* A pair a part, and a counter. */
+static uint32_t work_of_row(uint32_t width) {
+    return 2 * count_parts(width) + 1;
+}
+
+uint32_t gles_top_work(const backend_program *p) {
+    const tape *t = p->request.tape;
+    for (int i = 0; i < p->request.n_ops; i++) {
+        const tape_op *op = gles_op_at(p, i);
+        if (op->kind == TAPE_TOP_K && op->out == t->top && p->kept[op->out])
+            return rows_of_result(&p->request, op) * work_of_row(width_of_operand(&p->request, op));
+    }
+    return 0;
+}
+
+int gles_picks_group(const backend_program *p, int i) {
+    const tape_op *top = gles_op_at(p, i), *argmax = gles_op_at(p, i + 1);
+    bool both = top->kind == TAPE_TOP_K && p->kept[top->out] && argmax && argmax->kind == TAPE_ARGMAX;
+    return both && top->in[0] == argmax->in[0] ? 2 : 0;
 }
 
 glint_status gles_record_top_k(backend_program *p, const tape_op *op, glint_error *err) {
     if (!p->kept[op->out]) return GLINT_OK;
-    gles_params result = gles_params_of(p, op), q = result;
-    uint32_t rows = (uint32_t)(p->request.tape->values[op->out].outputs ? p->request.max_outputs : p->request.max_rows);
-    uint32_t place[2] = {p->spare, p->spare + rows * top_list(width_of_operand(&p->request, op))};
+    bool both = p->fused && gles_picks_group(p, (int)(op - p->request.tape->ops) - p->request.first_op);
+    gles_params q = gles_params_of(p, op);
     q.width = width_of_operand(&p->request, op);
+    q.in1 = p->top_work;
+    q.in1_stride = work_of_row(q.width);
+    q.chunk = part_bits(q.width);
     q.extra[0] = (uint32_t)op->p.k;
-    for (int pass = 0;; pass++) {
-        bool last = top_parts(q.width) == 1;
-        q.out0 = last ? result.out0 : place[pass % 2];
-        q.out_stride = last ? result.out_stride : top_list(q.width);
-        glint_status s = add_top_pass(p, op, &q, pass == 0, last, err);
-        if (s || last) return s;
-        q.in0 = q.out0;
-        q.in0_stride = q.out_stride;
-        q.width = q.out_stride / 2;
-    }
+    q.extra[1] = both ? p->offset[op[1].out] : UINT32_MAX;
+    bool meets = p->fused && p->meets; /* then numbers may come from phases that did not */
+    const gles_define defines[] = {
+        {"KEPT", NULL, TOP_KEPT}, {"ROOM", NULL, TOP_ROOM}, {"MOST_PARTS", NULL, TOP_PARTS}, {"MEETS", NULL, meets}};
+    gles_command c = {.fixed = count_parts(q.width), .y_rows = 1, .rows = gles_rows_of(p, op), .barrier = true};
+    if (meets) c.storage[7] = p->device->grid.id;
+    return gles_add_command(p, "top_k.comp", defines, GLES_COUNT(defines), c, &q, err);
 }

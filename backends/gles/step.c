@@ -6,16 +6,25 @@
 
 /* ---- What changes ---- */
 
-static void fill_angles(backend_program *p, const backend_batch *b, int rope) {
-    const tape_rope_info *info = &p->request.tape->ropes[rope];
-    int half = info->dims / 2;
-    float *out = (float *)(void *)(p->step_words + p->at.rope[rope]);
-    for (int r = 0; r < b->n_rows; r++)
-        for (int i = 0; i < half; i++) {
-            double angle = (double)b->position[r] * info->freq[i];
-            out[r * info->dims + i] = (float)(cos(angle) * info->scale);
-            out[r * info->dims + half + i] = (float)(sin(angle) * info->scale);
-        }
+/* Of the rows of a batch at these positions. */
+static void fill_angles(backend_program *p, const int32_t *position, int n_rows) {
+    for (int i = 0; i < p->request.tape->n_ropes; i++) {
+        const tape_rope_info *info = &p->request.tape->ropes[i];
+        int half = info->dims / 2;
+        float *out = (float *)(void *)(p->step_words + p->at.rope[i]);
+        for (int r = 0; r < n_rows; r++)
+            for (int j = 0; j < half; j++) {
+                double angle = (double)position[r] * info->freq[j];
+                out[r * info->dims + j] = (float)(cos(angle) * info->scale);
+                out[r * info->dims + half + j] = (float)(sin(angle) * info->scale);
+            }
+    }
+    p->ahead = n_rows == 1 ? position[0] : GLES_NONE;
+}
+
+/* While the device works on a row, the angles of the one that mostly follows. */
+static void prepare_next(backend_program *p, const backend_batch *b) {
+    if (b->n_rows == 1) fill_angles(p, &(int32_t){b->position[0] + 1}, 1);
 }
 
 static int highest_sequence(const backend_batch *b) {
@@ -25,7 +34,7 @@ static int highest_sequence(const backend_batch *b) {
     return n;
 }
 
-static void send_batch(backend_program *p, const gles_changes *c, const backend_batch *b) {
+static void send_batch(backend_program *p, gles_changes *c, const backend_batch *b) {
     int32_t *w = p->step_words;
     size_t n = (size_t)b->n_rows, sequences = (size_t)highest_sequence(b);
     memcpy(w + p->at.token, b->token, n * sizeof *w);
@@ -35,11 +44,13 @@ static void send_batch(backend_program *p, const gles_changes *c, const backend_
     for (int g = 0; g < p->request.tape->n_groups; g++)
         if (b->pages[g].table)
             memcpy(w + p->at.pages[g], b->pages[g].table, sequences * (size_t)b->pages[g].slots * sizeof *w);
-    for (int i = 0; i < p->request.tape->n_ropes; i++) fill_angles(p, b, i);
+    if (b->n_rows != 1 || p->ahead != b->position[0]) fill_angles(p, b->position, b->n_rows);
     gles_send(p->device, &c->words, 0, p->at.words * sizeof *w, w);
     for (uint32_t outputs = 0; outputs < 2; outputs++) {
         gles_batch rows = {(uint32_t)b->n_rows, (uint32_t)b->n_outputs, outputs, 0};
+        if (!memcmp(&rows, &c->sent[outputs], sizeof rows)) continue; /* n_rows is never 0 */
         gles_send(p->device, &c->batch[outputs], 0, sizeof rows, &rows);
+        c->sent[outputs] = rows;
     }
 }
 
@@ -141,6 +152,7 @@ static void keep_snapshots(backend_program *p, const backend_batch *b, int first
         if (v < 0 || p->snapshot[v] == SIZE_MAX) continue;
         if (!any) gles_slot_begin(p->device, slot);
         any = true;
+        p->snapshots_end[v] = p->steps + 1;
         gles_slot_copy(p->device, p->snapshot[v], &p->act, sizeof(float) * p->offset[v], sizeof(float) * p->stride[v],
                        sizeof(float) * (size_t)t->values[v].width,
                        (size_t)(t->values[v].outputs ? b->n_outputs : b->n_rows));
@@ -165,6 +177,7 @@ glint_status gles_run_groups(backend_program *p, const backend_batch *b, int fir
     keep_snapshots(p, b, first, n);
     changes->busy = p->device->c.gl.FenceSync(GL_SYNC_GPU_COMMANDS_COMPLETE, 0);
     p->device->c.gl.Flush();
+    prepare_next(p, b);
     *ticket = p->steps++;
     return gles_check(&p->device->c, "running a step", err);
 }
@@ -184,11 +197,15 @@ static glint_status not_met(const backend_program *p, glint_error *err) {
     return base_fail(err, GLINT_DEVICE, "%s: work groups of a dispatch did not meet", p->device->c.renderer);
 }
 
-/* Where phases have not met, argmax says so: what else the step ended with is not to be believed. */
+/* Where phases have not met, argmax and the likeliest say so: what else the step ended with is not to be believed. */
+static bool tells(const backend_program *p, tape_value v) {
+    return v == p->request.tape->argmax || v == p->request.tape->top;
+}
+
 static glint_status check_met(backend_program *p, backend_ticket ticket, glint_error *err) {
     tape_value v = p->request.tape->argmax;
     float id = 0;
-    if (!p->meets || v < 0 || p->snapshot[v] == SIZE_MAX || ticket >= p->steps) return GLINT_OK;
+    if (!p->meets || v < 0 || p->snapshot[v] == SIZE_MAX || ticket >= p->snapshots_end[v]) return GLINT_OK;
     gles_slot *slot = &p->lasting[ticket % BACKEND_IN_FLIGHT];
     glint_status s = gles_slot_read(p->device, slot, p->snapshot[v], sizeof id, &id, err);
     return !s && id < 0 ? not_met(p, err) : s;
@@ -200,12 +217,12 @@ glint_status gles_read_value(backend_program *p, backend_ticket ticket, tape_val
     glint_status s = gles_context_use(&p->device->c, err);
     if (s || !n) return s;
     size_t width = (size_t)p->request.tape->values[v].width;
-    if (v == p->request.tape->logits || v == p->request.tape->top) s = check_met(p, ticket, err);
+    if (v == p->request.tape->logits) s = check_met(p, ticket, err);
     if (s) return s;
-    if (p->snapshot[v] != SIZE_MAX && ticket < p->steps) {
+    if (p->snapshot[v] != SIZE_MAX && ticket < p->snapshots_end[v]) {
         s = gles_slot_read(p->device, &p->lasting[ticket % BACKEND_IN_FLIGHT],
                            p->snapshot[v] + 4 * (size_t)first_row * width, 4 * (size_t)n * width, out, err);
-        return !s && v == p->request.tape->argmax && out[0] < 0 ? not_met(p, err) : s;
+        return !s && tells(p, v) && out[0] < 0 ? not_met(p, err) : s;
     }
     size_t at = 4 * ((size_t)p->offset[v] + (size_t)first_row * p->stride[v]);
     return gles_read_rows(p->device, &p->act, at, 4 * p->stride[v], 4 * width, (size_t)n, out, err);

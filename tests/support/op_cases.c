@@ -106,6 +106,8 @@ static const op_spec specs[] = {
     {TAPE_TOP_K, .batch = 3, .width = 4097, .k = 64, .equal = true},
     {TAPE_TOP_K, .batch = 2, .width = 4097, .k = 64, .odd = true},
     {TAPE_TOP_K, .batch = 2, .width = 32003, .k = 64},
+    {TAPE_TOP_K, .batch = 3, .width = 70001, .k = 64, .odd = true},
+    {TAPE_TOP_K, .batch = 1, .width = 262147, .k = 64},
 
     {MODEL, .batch = 7, .length = 7, .format = FORMAT_F32},
     {MODEL, .batch = 1, .length = 1, .format = FORMAT_BF16},
@@ -239,6 +241,8 @@ static tape_value add_ranked(op_maker *m) {
     }
     for (int i = 0; m->s.odd && m->s.batch > 1 && i < m->s.width; i++)
         numbers[i] = i % 3 ? NAN : -INFINITY; /* one row of nothing else */
+    for (int i = 0; m->s.odd && m->s.batch > 2 && i < m->s.width; i++)
+        numbers[m->s.width + i] = i % 2 ? 0.0f : -0.0f; /* and one of zeros */
     return x;
 }
 
