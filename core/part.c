@@ -17,6 +17,11 @@ glint_status part_open(part *p, const char *device, const backend_options *optio
     return device_open(device, options, &p->backend, &p->device, err);
 }
 
+void part_open_on(part *p, const part *owner) {
+    *p = (part){.backend = owner->backend, .device = owner->device, .borrowed = true};
+    memcpy(p->name, owner->name, sizeof p->name);
+}
+
 static glint_status adopt_weights(part *p, const part_setup *s, glint_error *err) {
     p->weights = arena_array(&p->memory, (size_t)p->tape->n_weights, sizeof *p->weights);
     if (!p->weights) return base_fail(err, GLINT_INTERNAL, "out of memory for the weight list");
@@ -52,11 +57,12 @@ static glint_status list_inputs(part *p, const part_setup *s, glint_error *err) 
     return good ? GLINT_OK : base_fail(err, GLINT_INTERNAL, "out of memory for what crosses to %s", p->name);
 }
 
-/* What will be read of the range: what was asked for, and what the part behind it needs. */
-static glint_status list_observed(part *p, const part_setup *s, backend_compile_request *r, glint_error *err) {
+/* What will be read of the range: first what the part behind it needs, then what was asked for. */
+static glint_status list_observed(part *p, const part_setup *s, backend_compile_request *r, int *crossing,
+                                  glint_error *err) {
     tape_value *list = arena_array(&p->memory, (size_t)p->tape->n_values + (size_t)s->n_observed, sizeof *list);
     if (!list) return base_fail(err, GLINT_INTERNAL, "out of memory for the observed values");
-    int n = tape_outputs(p->tape, p->first_op, p->n_ops, list);
+    int n = *crossing = tape_outputs(p->tape, p->first_op, p->n_ops, list);
     for (int i = 0; i < s->n_observed; i++)
         if (part_makes(p, s->observed[i])) list[n++] = s->observed[i];
     r->observed = list;
@@ -73,11 +79,14 @@ static glint_status compile(part *p, const part_setup *s, glint_error *err) {
                                  .cache = p->cache,
                                  .max_sequences = s->kv->sequences};
     for (int g = 0; g < p->tape->n_groups; g++) r.max_slots[g] = s->kv->groups[g].slots;
-    glint_status status = list_observed(p, s, &r, err);
+    int crossing;
+    glint_status status = list_observed(p, s, &r, &crossing, err);
     for (int c = 0; c < PART_CLASSES && !status; c++) {
         if (c && rows[c] == rows[c - 1]) continue;
         r.max_rows = p->program_rows[c] = rows[c];
-        r.n_snapshots = c == 0 && p->backend->snapshots ? s->n_snapshots : 0;
+        if (p->backend
+                ->snapshots) /* a device copies what crosses behind its own commands, so that one wait is enough */
+            r.n_snapshots = (p->backend->asynchronous ? crossing : 0) + (c == 0 ? s->n_snapshots : 0);
         r.max_outputs = min_int(rows[c], s->outputs);
         status = p->backend->compile(p->device, &r, &p->programs[c], err);
     }
@@ -101,7 +110,7 @@ void part_close(part *p) {
         p->backend->cache_close(p->device, p->cache);
         for (tape_weight w = 0; p->weights && w < p->tape->n_weights; w++)
             if (p->weights[w]) p->backend->release(p->device, p->weights[w]);
-        p->backend->close(p->device);
+        if (!p->borrowed) p->backend->close(p->device);
     }
     arena_free(&p->memory);
     *p = (part){0};

@@ -32,6 +32,7 @@ typedef struct part_input {
 typedef struct part {
     const backend *backend;
     backend_device *device; /* NULL: not open */
+    bool borrowed;          /* the device is another part's, which is closed later */
     char name[PART_NAME];
     const tape *tape;
     int first_op, n_ops;
@@ -50,6 +51,8 @@ typedef struct part {
 
 /* Opens the device. GLINT_USAGE where there is none of that name. */
 glint_status part_open(part *p, const char *device, const backend_options *options, glint_error *err);
+/* Takes the device of a part that is open. */
+void part_open_on(part *p, const part *owner);
 /* Takes the weights, opens the cache and compiles the programs of ops [first_op, first_op + n_ops). */
 glint_status part_load(part *p, const part_setup *setup, int first_op, int n_ops, glint_error *err);
 /* Also after an error, and where nothing was opened. */

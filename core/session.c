@@ -46,7 +46,7 @@ static glint_status check_layers(const glint_model *m, const glint_session_optio
 static void pass_on_notices(const glint_session *s) {
     for (int i = 0; i < s->split.n && s->notice; i++) {
         const part *p = &s->split.parts[i];
-        const char *line = p->backend->notice ? p->backend->notice(p->device) : NULL;
+        const char *line = p->backend->notice && !p->borrowed ? p->backend->notice(p->device) : NULL;
         if (line) s->notice(line, s->notice_user);
     }
 }

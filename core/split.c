@@ -23,6 +23,14 @@ static bool make_batch(split *s, split_batch *b, const part_setup *setup) {
     return good;
 }
 
+/* A device that is named again is the same one: values cross to a part of the same GPU without another context. */
+static glint_status open_part(split *s, int i, const char *device, const backend_options *options, glint_error *err) {
+    s->failed = i;
+    for (int k = 0; k < i; k++)
+        if (!strcmp(s->parts[k].name, device)) return part_open_on(&s->parts[i], &s->parts[k]), GLINT_OK;
+    return part_open(&s->parts[i], device, options, err);
+}
+
 glint_status split_open(split *s, const placement *where, const backend_options *options, const part_setup *setup,
                         glint_error *err) {
     const tape *t = &setup->model->tape;
@@ -31,10 +39,7 @@ glint_status split_open(split *s, const placement *where, const backend_options 
     forget_batches(s);
     for (int i = 0; i < s->n && !status; i++)
         if (!make_batch(s, &s->batches[i], setup)) status = base_fail(err, GLINT_INTERNAL, "out of memory for a batch");
-    for (int i = 0; i < s->n && !status; i++) {
-        s->failed = i;
-        status = part_open(&s->parts[i], where->parts[i].device, options, err);
-    }
+    for (int i = 0; i < s->n && !status; i++) status = open_part(s, i, where->parts[i].device, options, err);
     for (int i = 0; i < s->n && !status; i++) {
         int first = placement_op(t, where->parts[i].first);
         s->failed = i;
@@ -44,7 +49,7 @@ glint_status split_open(split *s, const placement *where, const backend_options 
 }
 
 void split_close(split *s) {
-    for (int i = 0; i < s->n; i++) part_close(&s->parts[i]);
+    for (int i = s->n - 1; i >= 0; i--) part_close(&s->parts[i]);
     arena_free(&s->memory);
     *s = (split){0};
 }
@@ -63,34 +68,50 @@ static void take_tables(split *s, split_batch *b, const kv *k) {
     }
 }
 
-/* Values cross all edges before anything runs: a step overwrites what the one before left. */
-static glint_status hand_over(split *s, glint_error *err) {
+/* Values cross all edges before anything runs: a step overwrites what the one before left. `first`: the first part as
+ * it was then. */
+static glint_status hand_over(split *s, part *first, glint_error *err) {
     glint_status status = GLINT_OK;
     for (int p = s->n - 1; p > 0 && !status; p--) {
         if (s->at[p] < 0) continue;
-        status = part_take(&s->parts[p], &s->parts[p - 1], &s->batches[s->at[p]].b, err);
+        part *from = p > 1 ? &s->parts[p - 1] : first;
+        status = part_take(&s->parts[p], from, &s->batches[s->at[p]].b, err);
         if (status) s->failed = p - 1;
     }
     return status;
 }
 
-static glint_status start(split *s, bool asynchronous, glint_error *err) {
-    glint_status status = GLINT_OK;
-    for (int p = 0; p < s->n && !status; p++) {
-        if (s->at[p] < 0 || s->parts[p].backend->asynchronous != asynchronous) continue;
-        status = part_step(&s->parts[p], &s->batches[s->at[p]].b, err);
-        if (status) s->failed = p;
-    }
+static glint_status start_part(split *s, int p, glint_error *err) {
+    if (s->at[p] < 0) return GLINT_OK;
+    glint_status status = part_step(&s->parts[p], &s->batches[s->at[p]].b, err);
+    if (status) s->failed = p;
     return status;
+}
+
+static glint_status start(split *s, int from, bool asynchronous, glint_error *err) {
+    glint_status status = GLINT_OK;
+    for (int p = from; p < s->n && !status; p++)
+        if (s->parts[p].backend->asynchronous == asynchronous) status = start_part(s, p, err);
+    return status;
+}
+
+/* Where what crosses outlasts a step the first part, which needs nothing of the others, goes on before anybody waits.
+ */
+static bool goes_ahead(const split *s) {
+    const backend *b = s->parts[0].backend;
+    return b->asynchronous && b->snapshots;
 }
 
 /* Every batch goes one part further; `entering` (-1: none) into the first. */
 static glint_status advance(split *s, int entering, glint_error *err) {
     for (int p = s->n - 1; p > 0; p--) s->at[p] = s->at[p - 1];
     s->at[0] = entering;
-    glint_status status = hand_over(s, err);
-    if (!status) status = start(s, true, err);
-    if (!status) status = start(s, false, err);
+    bool ahead = goes_ahead(s);
+    part first = s->parts[0];
+    glint_status status = ahead ? start_part(s, 0, err) : GLINT_OK;
+    if (!status) status = hand_over(s, &first, err);
+    if (!status) status = start(s, ahead ? 1 : 0, true, err);
+    if (!status) status = start(s, 0, false, err);
     if (status) forget_batches(s);
     return status;
 }

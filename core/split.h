@@ -25,7 +25,7 @@ typedef struct split {
     arena memory;
 } split;
 
-/* Opens every device of the placement, then loads the parts. Close it also after an error; `failed` says whose it is.
+/* Opens every device of the placement once, then loads the parts. Close it also after an error; `failed` says whose it is.
  */
 glint_status split_open(split *s, const placement *where, const backend_options *options, const part_setup *setup,
                         glint_error *err);

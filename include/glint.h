@@ -164,7 +164,7 @@ typedef struct glint_session_options { /* zeros are the defaults */
     const int *layers;   /* with `observe`: only values of these layers, and of none; NULL: all */
     int n_layers;
     /* Instead of `device`: "gles:0=0-12,cpu=13-25", also with the items embed and head, which go with the layer beside
-     * them where they are not named. A device that is named twice is opened twice. */
+     * them where they are not named. A device may have several stretches. */
     const char *split;
     /* So many layers on the GPU that `device` names, or the first, counted from the last layer; more than there are is
      * the head too, and then everything. 0: wherever a token is fastest. */

@@ -160,6 +160,21 @@ static void test_cuts_gles(void) {
         for (int m = 0; m < (all ? MODELS : 1); m++) check_cuts(models[m], list[d].name, "cpu", all);
 }
 
+/* A name of its own gives a device a context of its own: as two GPUs, where the chunks of a prompt overlap. */
+static void test_two_contexts(void) {
+    bench b;
+    glint_device_info list[4];
+    int n = support_gles(list, 4);
+    open_bench(&b, models[0]);
+    for (int d = 0; d < n; d++) {
+        char split[SPLIT];
+        snprintf(split, sizeof split, "%s=0-1,failing:step9999@%s=2-4,%s=5-7", list[d].name, list[d].name,
+                 list[d].name);
+        check_split(&b, models[0], split);
+    }
+    close_bench(&b);
+}
+
 /* ---- Failures ---- */
 
 typedef struct text {
@@ -393,6 +408,7 @@ static void test_rings_come_round(void) {
 int main(void) {
     const support_case cases[] = {{"cuts", test_cuts},
                                   {"cuts with gles", test_cuts_gles},
+                                  {"two contexts", test_two_contexts},
                                   {"a device fails at every 7th step", test_faults},
                                   {"devices fail at other times", test_faults_elsewhere},
                                   {"nothing is left", test_nothing_left},

@@ -1,6 +1,6 @@
 /* Which stretch of the tape runs where. The tape is cut into pieces: piece 0 is what comes before the blocks
  * ("embed"), pieces 1 .. layers are the blocks, piece layers + 1 is what comes behind them ("head"). A placement gives
- * every piece to one part; parts follow the tape, and a device that is named twice is opened twice. */
+ * every piece to one part; parts follow the tape, and several may be on one device. */
 #ifndef CORE_PLACEMENT_H
 #define CORE_PLACEMENT_H
 

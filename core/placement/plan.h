@@ -37,6 +37,7 @@ typedef struct plan_device {
     double step, launch; /* seconds */
     plan_pace layer, head;
     double rate; /* operations a second in a prompt; 0: not measured */
+    double used; /* when it worked last, by session_seconds */
 } plan_device;
 
 typedef struct plan_bytes {
@@ -73,7 +74,7 @@ double plan_seconds(const plan *p, const plan_device *d, int first, int end, int
 glint_status plan_find_device(const char *name, const char *memory, plan_device *out, glint_error *err);
 /* The hardware GPUs there are, at most `room`, in the order of the drivers. */
 glint_status plan_find_hardware(const char *memory, plan_device *out, int room, int *n, glint_error *err);
-/* Opens the device and takes its numbers, in well under a second on hardware; `prompts`: also the rate. */
+/* Opens the device and takes its numbers, in about a second on hardware; `prompts`: also the rate. */
 glint_status plan_measure(const plan *p, const backend_options *options, bool prompts, plan_device *d,
                           glint_error *err);
 

@@ -70,18 +70,30 @@ static glint_status use(const run *r, glint_error *err) {
     return s;
 }
 
-/* The median of some uses, after one that is not counted. */
-static glint_status time_use(const rig *g, int rows, double *seconds, glint_error *err) {
+/* Uses that do not count: the first is slow, and so are all of a GPU that has rested. Its clocks rise when it has
+ * worked for a while (an H200's after a fifth of a second, to four times the speed). */
+static glint_status wake(const run *r, const plan_device *d, glint_error *err) {
+    static const double rest = 0.25, work = 0.4; /* seconds */
+    double begin = session_seconds();
+    bool rested = !d->software && begin - d->used > rest;
+    glint_status s = use(r, err);
+    while (!s && rested && session_seconds() - begin < work) s = use(r, err);
+    return s;
+}
+
+/* The median of some uses. */
+static glint_status time_use(const rig *g, int rows, plan_device *d, double *seconds, glint_error *err) {
     double samples[MOST_SAMPLES], total = 0;
     int n = 0;
     run r;
     glint_status s = open_run(&r, g, rows, err);
-    if (!s) s = use(&r, err);
+    if (!s) s = wake(&r, d, err);
     for (; !s && n < MOST_SAMPLES && (n < LEAST_SAMPLES || total < long_enough); n++) {
         double begin = session_seconds();
         s = use(&r, err);
         total += samples[n] = session_seconds() - begin;
     }
+    d->used = session_seconds();
     arena_free(&r.memory);
     if (s) return s;
     qsort(samples, (size_t)n, sizeof *samples, rising);
@@ -104,7 +116,7 @@ static glint_status time_chain(const tape *t, const backend_view *views, int n_o
                        .observed = &t->ops[n_ops].out,
                        .n_observed = 1};
     glint_status s = rig_open_on(&g, d->backend, on, o, &setup, err);
-    if (!s) s = time_use(&g, 1, seconds, err);
+    if (!s) s = time_use(&g, 1, d, seconds, err);
     if (!s) *groups = d->backend->groups(g.program, &list);
     rig_close(&g);
     return s;
@@ -167,7 +179,7 @@ static glint_status time_stretch(const stretch *x, int rows, double *seconds, in
                        .observed = &out,
                        .n_observed = 1};
     glint_status s = rig_open_on(&g, x->d->backend, x->on, x->options, &setup, err);
-    if (!s) s = time_use(&g, rows, seconds, err);
+    if (!s) s = time_use(&g, rows, x->d, seconds, err);
     if (!s && groups) *groups = x->d->backend->groups(g.program, &list);
     rig_close(&g);
     return s;
@@ -191,11 +203,13 @@ static glint_status measure_pace(const stretch *x, plan_pace *out, glint_error *
     return GLINT_OK;
 }
 
-/* How much longer a chunk takes than one row tells how fast the device computes. */
+/* How much longer a chunk takes than one row tells how fast the device computes. A GPU is not busy with less than a
+ * whole one. */
 static glint_status measure_rate(const stretch *x, plan_device *d, glint_error *err) {
-    enum { ROWS = 128 };
+    enum { ROWS = 128, GPU_ROWS = 512 };
     const tape *t = &x->p->model->tape;
-    int rows = x->p->sizes.batch < ROWS ? x->p->sizes.batch : ROWS;
+    int most = d->software ? ROWS : GPU_ROWS;
+    int rows = x->p->sizes.batch < most ? x->p->sizes.batch : most;
     double one, many, flops = 0;
     if (rows < 2) return GLINT_OK;
     glint_status s = time_stretch(x, 1, &one, NULL, err);
@@ -219,6 +233,13 @@ static int first_of_layers(const plan *p, const plan_device *d) {
     return first;
 }
 
+/* What goes into a GPU is little beside a few layers' work; for others one layer is work enough. */
+static int first_for_rate(const stretch *x) {
+    enum { FEW = 4 };
+    int last = x->p->model->tape.layers, few = last - FEW + 1;
+    return x->d->software ? last : few > x->first ? few : x->first;
+}
+
 static glint_status measure_pieces(stretch *x, bool prompts, glint_error *err) {
     const tape *t = &x->p->model->tape;
     arena memory = {0};
@@ -228,7 +249,7 @@ static glint_status measure_pieces(stretch *x, bool prompts, glint_error *err) {
     x->first = first_of_layers(x->p, x->d);
     x->end = t->layers + 1;
     if (!s) s = measure_pace(x, &x->d->layer, err);
-    x->first = t->layers;
+    x->first = first_for_rate(x);
     if (!s && prompts) s = measure_rate(x, x->d, err);
     x->first = t->layers + 1;
     x->end = t->layers + 2;
