@@ -1,16 +1,18 @@
-// The largest numbers of each row, best first: the larger one first, the smaller id first where equal. One dispatch, no
-// work group waits for another: each leaves the best number of its part, and the last one to arrive does the rest. The
-// KEPT-th best of those that parts left is a number that at least KEPT numbers are as good as, so it bounds what is in
-// question: mostly little more than KEPT numbers, which lie in few parts. Where they are more than can be sorted at once,
-// the KEPT-th best of some is a closer bound, and the search begins again.
+// The largest numbers of each row, best first: the larger one first, the smaller id first where equal. One dispatch, and
+// no work group waits for another: teams of TEAM invocations leave the best number of a part each, and the work group that
+// arrives last does the rest. The KEPT-th best of what parts left is a bound that at least KEPT numbers reach: mostly
+// little more than KEPT do, and they lie in few parts. Where more do than there is room for, the KEPT-th best of some is a
+// closer bound, and the search begins again.
 //   in1, in1_stride  work of each row: a pair (key, id) a part, and behind them a counter, zero before and after
-//   chunk            numbers of a part, 2 to this
+//   blocks           parts; sectors of eight numbers are dealt out to them in turn, since large numbers often lie close
+//   chunk            sectors of a part
 //   extra0           how many are wanted; the result is as many ids and then as many numbers, all floats
 //   extra1           where the best one's id goes too, one a row, or NONE
 // Bits stay integers throughout: OpenGL ES makes no promise about NaN and denormals.
 layout(local_size_x = THREADS) in;
 #include "params.glsl"
 #include "order.glsl"
+layout(std430, binding = 0) readonly buffer Numbers { uvec4 numbers[]; }; // the same as Act; never written meanwhile
 layout(std430, binding = 3) coherent buffer Act { uint a[]; };
 #if MEETS
 layout(std430, binding = 7) readonly buffer Grid { uint arrived, failed; }; // see grid.glsl
@@ -18,185 +20,165 @@ bool is_lost() { return failed != 0u; }
 #else
 bool is_lost() { return false; }
 #endif
-const uint T = uint(THREADS), LISTS = 2u * uint(KEPT); // LISTS: parts that count as one where there are more
-shared uint key[ROOM], id[ROOM];
-shared uint open_part[MOST_PARTS]; // parts with a number in question
+const uint T = uint(THREADS), TEAM = 64u, TEAMS = T / TEAM;
+const uint LISTS = 128u;                   // parts that count as one where there are more
+const uint EACH = uint(MOST_PARTS) / T;    // parts of an invocation
+const uvec2 NOBODY = uvec2(0u, NONE);      // behind every number
+shared uvec2 pair[ROOM];                   // key and id
+shared uvec2 best[KEPT];                   // in order
+shared uint open_part[MOST_PARTS];         // parts with a number that reaches the bound
 shared uint opened, found;
 shared bool last;
 
-bool is_before(uint key0, uint id0, uint key1, uint id1) { return key0 > key1 || (key0 == key1 && id0 < id1); }
-bool comes_before(uint i, uint j) { return is_before(key[i], id[i], key[j], id[j]); }
+bool is_before(uvec2 u, uvec2 v) { return u.x > v.x || (u.x == v.x && u.y < v.y); }
 
-void put(uint i, uint k, uint n) {
-    key[i] = k;
-    id[i] = n;
-}
+// The e-th four numbers of a part.
+uint quad_of(uint part, uint e) { return 2u * (e / 2u * blocks + part) + e % 2u; }
+uvec4 load(uint row, uint quad) { return numbers[row / 4u + min(quad, (width - 1u) / 4u)]; }
 
-void take(uint i, uint from) { put(i, key[from], id[from]); }
-
-// ---- Sorting: runs of KEPT elements by a bitonic network (Batcher 1968), then two at a time become the best of both ----
-
-// Puts the better one of i and j at i.
-void exchange(uint i, uint j) {
-    if (comes_before(i, j)) return;
-    uint k = key[i], n = id[i];
-    take(i, j);
-    put(j, k, n);
-}
-
-// Sorts runs of 2 d elements that rise and then fall, or fall and then rise, among the first n.
-void clean(uint d, uint n) {
-    for (; d > 0u; d /= 2u) {
-        barrier();
-        for (uint t = gl_LocalInvocationIndex; t < n / 2u; t += T) {
-            uint i = 2u * t - (t & (d - 1u));
-            exchange(i, i + d);
-        }
-    }
-}
-
-void sort_runs(uint n) {
-    for (uint size = 2u; size <= uint(KEPT); size *= 2u) {
-        barrier();
-        for (uint t = gl_LocalInvocationIndex; t < n / 2u; t += T) {
-            uint i = 2u * t - (t & (size / 2u - 1u));
-            exchange(i, i ^ (size - 1u));
-        }
-        clean(size / 4u, n);
-    }
-}
-
-// The best of two sorted runs are the better ones of each element of the first and its mirror image in the second.
-void merge_runs(uint n) {
-    for (n /= 2u; n >= uint(KEPT); n /= 2u) {
-        barrier();
-        for (uint i = gl_LocalInvocationIndex; i < n; i += T) {
-            uint j = n + (i ^ uint(KEPT - 1));
-            if (comes_before(j, i)) take(i, j);
-        }
-        clean(uint(KEPT) / 2u, n);
-    }
-}
-
-// The KEPT best of the first n elements (KEPT times a power of two), in order.
+// The KEPT best of the first n pairs to `best`: a pair's place is the number of those before it.
 void sort_best(uint n) {
-    sort_runs(n);
-    merge_runs(n);
+    uint t = gl_LocalInvocationIndex;
+    for (uint i = t; i < uint(KEPT); i += T) best[i] = NOBODY;
+    barrier();
+    for (uint i = t; i < n; i += T) {
+        uvec2 mine = pair[i];
+        uint place = 0u;
+        for (uint j = 0u; j < n; j++) place += is_before(pair[j], mine) ? 1u : 0u;
+        if (place < uint(KEPT)) best[place] = mine;
+    }
     barrier();
 }
 
 // ---- A part ----
 
-// Leaves the part's best, and finds out whether all others have done so.
-void leave_best(uint row, uint work, uint parts) {
-    uint t = gl_LocalInvocationIndex, begin = gl_WorkGroupID.x << chunk;
-    uint end = min(begin + (1u << chunk), width);
-    uint best = 0u, best_at = NONE;
-    for (uint i = begin + t; i < end; i += T) { // ids rise
-        uint k = order_key(a[row + i]);
-        if (k > best) {
-            best = k;
-            best_at = i;
+// Leaves the best of each part of the work group, and finds out whether all others have done so.
+void leave_best(uint row, uint work) {
+    uint t = gl_LocalInvocationIndex, lane = t % TEAM, part = gl_WorkGroupID.x * TEAMS + t / TEAM;
+    uvec2 mine = NOBODY;
+    for (uint e = lane; e < 2u * chunk && part < blocks; e += TEAM) {
+        uint quad = quad_of(part, e);
+        uvec4 bits = load(row, quad);
+        for (uint c = 0u; c < 4u; c++) {
+            uvec2 it = uvec2(order_key(bits[c]), 4u * quad + c);
+            if (it.y < width && is_before(it, mine)) mine = it;
         }
     }
-    put(t, best, best_at);
-    for (uint n = T / 2u; n > 0u; n /= 2u) {
+    pair[t] = mine;
+    for (uint n = TEAM / 2u; n > 0u; n /= 2u) {
         barrier();
-        if (t < n && comes_before(t + n, t)) take(t, t + n);
+        if (lane < n && is_before(pair[t + n], pair[t])) pair[t] = pair[t + n];
     }
-    if (t == 0u) {
-        a[work + 2u * gl_WorkGroupID.x] = key[0];
-        a[work + 2u * gl_WorkGroupID.x + 1u] = id[0];
+    if (lane == 0u && part < blocks) {
+        a[work + 2u * part] = pair[t].x;
+        a[work + 2u * part + 1u] = pair[t].y;
         memoryBarrierBuffer();
-        last = atomicAdd(a[work + 2u * parts], 1u) + 1u == parts;
-        if (last) a[work + 2u * parts] = 0u;
+    }
+    barrier();
+    if (t == 0u) {
+        uint counter = work + 2u * blocks;
+        last = atomicAdd(a[counter], 1u) + 1u == gl_NumWorkGroups.x;
+        if (last) a[counter] = 0u;
     }
     barrier();
 }
 
 // ---- All parts ----
 
-// At least KEPT numbers are as good as this one, or all are.
-uvec2 first_bound(uint work, uint parts) {
-    for (uint i = gl_LocalInvocationIndex; i < LISTS; i += T) {
-        put(i, 0u, NONE);
-        for (uint p = i; p < parts; p += LISTS) {
-            uint k = a[work + 2u * p], n = a[work + 2u * p + 1u];
-            if (is_before(k, n, key[i], id[i])) put(i, k, n);
-        }
+void take_parts(uint work, out uvec2 mine[EACH]) {
+    for (uint u = 0u; u < EACH; u++) {
+        uint part = min(gl_LocalInvocationIndex + u * T, blocks - 1u);
+        mine[u] = uvec2(a[work + 2u * part], a[work + 2u * part + 1u]);
     }
-    sort_best(LISTS);
-    uvec2 bound = uvec2(key[KEPT - 1], id[KEPT - 1]);
-    barrier();
-    return bound;
+    for (uint u = 0u; u < EACH; u++)
+        if (gl_LocalInvocationIndex + u * T >= blocks) mine[u] = NOBODY;
 }
 
-void open_parts(uint work, uint parts, uvec2 bound) {
+// At least KEPT numbers reach this one, or all do.
+uvec2 first_bound(uvec2 mine[EACH]) {
+    uint t = gl_LocalInvocationIndex;
+    uvec2 top = NOBODY;
+    for (uint u = 0u; u < EACH; u++)
+        if (is_before(mine[u], top)) top = mine[u];
+    pair[t] = top;
+    for (uint n = T / 2u; n >= LISTS; n /= 2u) {
+        barrier();
+        if (t < n && is_before(pair[t + n], pair[t])) pair[t] = pair[t + n];
+    }
+    barrier();
+    sort_best(LISTS);
+    return best[KEPT - 1];
+}
+
+void open_parts(uvec2 mine[EACH], uvec2 bound) {
+    barrier();
     if (gl_LocalInvocationIndex == 0u) opened = found = 0u;
     barrier();
-    for (uint p = gl_LocalInvocationIndex; p < parts; p += T)
-        if (!is_before(bound.x, bound.y, a[work + 2u * p], a[work + 2u * p + 1u])) open_part[atomicAdd(opened, 1u)] = p;
+    for (uint u = 0u; u < EACH; u++)
+        if (mine[u] != NOBODY && !is_before(bound, mine[u]))
+            open_part[atomicAdd(opened, 1u)] = gl_LocalInvocationIndex + u * T;
     barrier();
 }
 
-// Numbers of open parts that are as good as the bound: as many as there is room for, and how many there are.
+// Keeps a number that reaches the bound; counts it even where there is no room.
+void consider(uvec2 it, uvec2 bound) {
+    if (it.y >= width || is_before(bound, it)) return;
+    uint to = atomicAdd(found, 1u);
+    if (to < uint(ROOM)) pair[to] = it;
+}
+
 void collect(uint row, uvec2 bound) {
-    const uint AHEAD = 8u; // loads on their way
+    const uint AHEAD = 4u;         // loads on their way
     const uint ZERO = 0x80000000u; // its key
-    int least = bound.x > ZERO ? int(bound.x - ZERO) : int(0x80000000u); // bits of what is less are less, as integers
-    uint n = opened << chunk, in_part = (1u << chunk) - 1u;
-    for (uint i0 = gl_LocalInvocationIndex; i0 < n; i0 += AHEAD * T) {
-        uint at[AHEAD], bits[AHEAD];
-        for (uint u = 0u; u < AHEAD; u++) {
-            uint i = min(i0 + u * T, n - 1u);
-            at[u] = min((open_part[i >> chunk] << chunk) + (i & in_part), width);
-            bits[u] = a[row + min(at[u], width - 1u)];
+    int least = bound.x > ZERO ? int(bound.x - ZERO) : int(0x80000000u); // bits of smaller numbers are less, as integers
+    for (uint e = gl_LocalInvocationIndex % TEAM; e < 2u * chunk; e += TEAM)
+        for (uint i = gl_LocalInvocationIndex / TEAM; i < opened; i += AHEAD * TEAMS) {
+            uvec4 bits[AHEAD];
+            uint quad[AHEAD];
+            for (uint u = 0u; u < AHEAD; u++) {
+                quad[u] = quad_of(open_part[min(i + u * TEAMS, opened - 1u)], e);
+                bits[u] = load(row, quad[u]);
+            }
+            for (uint u = 0u; u < AHEAD; u++)
+                for (uint c = 0u; c < 4u; c++)
+                    if (int(bits[u][c]) >= least && i + u * TEAMS < opened)
+                        consider(uvec2(order_key(bits[u][c]), 4u * quad[u] + c), bound);
         }
-        for (uint u = 0u; u < AHEAD; u++) {
-            if (int(bits[u]) < least || i0 + u * T >= n || at[u] == width) continue;
-            uint k = order_key(bits[u]);
-            if (is_before(bound.x, bound.y, k, at[u])) continue;
-            uint to = atomicAdd(found, 1u);
-            if (to < uint(ROOM)) put(to, k, at[u]);
-        }
-    }
     barrier();
 }
 
-// Sorts what was found; how much of it there was.
-uint sort_found() {
-    uint n = found, size = LISTS;
-    while (size < min(n, uint(ROOM))) size *= 2u;
-    for (uint i = n + gl_LocalInvocationIndex; i < size; i += T) put(i, 0u, NONE);
-    sort_best(size);
-    return n;
-}
-
-void find_best(uint row, uint work, uint parts) {
-    uvec2 bound = first_bound(work, parts);
+void find_best(uint row, uint work) {
+    uvec2 mine[EACH];
+    take_parts(work, mine);
+    uvec2 bound = first_bound(mine);
     for (bool again = true; again;) {
-        open_parts(work, parts, bound);
+        open_parts(mine, bound);
         collect(row, bound);
-        again = sort_found() > uint(ROOM);
-        bound = uvec2(key[KEPT - 1], id[KEPT - 1]);
-        barrier();
+        again = found > uint(ROOM);
+        sort_best(min(found, uint(ROOM)));
+        bound = best[KEPT - 1];
     }
 }
 
-// gl_WorkGroupID.x: part of a row, .y: row.
+void write_best(uint result, uint first) {
+    for (uint i = gl_LocalInvocationIndex; i < extra0; i += T) {
+        a[result + i] = floatBitsToUint(is_lost() ? -1.0 : float(best[i].y));
+        a[result + extra0 + i] = order_bits(best[i].x);
+    }
+    if (gl_LocalInvocationIndex == 0u && first != NONE)
+        a[first] = floatBitsToUint(is_lost() ? -1.0 : float(best[0].y));
+}
+
+// gl_WorkGroupID.x: parts of a row, .y: row.
 void main() {
-    uint t = gl_LocalInvocationIndex, rows = outputs_only != 0u ? n_outputs : n_rows, parts = gl_NumWorkGroups.x;
+    uint rows = outputs_only != 0u ? n_outputs : n_rows;
     for (uint r = gl_WorkGroupID.y; r < rows; r += gl_NumWorkGroups.y) {
-        uint row = in0 + r * in0_stride, work = in1 + r * in1_stride, result = out0 + r * out_stride;
-        leave_best(row, work, parts);
+        uint row = in0 + r * in0_stride, work = in1 + r * in1_stride;
+        leave_best(row, work);
         if (last) {
             memoryBarrierBuffer();
-            find_best(row, work, parts);
-            for (uint i = t; i < extra0; i += T) {
-                a[result + i] = floatBitsToUint(is_lost() ? -1.0 : float(id[i]));
-                a[result + extra0 + i] = order_bits(key[i]);
-            }
-            if (t == 0u && extra1 != NONE) a[extra1 + r] = floatBitsToUint(is_lost() ? -1.0 : float(id[0]));
+            find_best(row, work);
+            write_best(out0 + r * out_stride, extra1 == NONE ? NONE : extra1 + r);
         }
         barrier();
     }

@@ -230,7 +230,9 @@ struct backend_program {
     uint32_t spare;    /* scratch of ops: its first float */
     int64_t ahead;     /* step_words hold the angles of one row at this position; GLES_NONE: of none */
     backend_ticket steps;
-    size_t *snapshot; /* by tape value: the byte of a slot where it outlasts the step; SIZE_MAX: it does not */
+    backend_ticket waited; /* one behind the last step whose end was waited for */
+    size_t *snapshot;      /* by tape value: the byte of a slot where it outlasts the step; SIZE_MAX: it does not */
+    bool argmax_in_top;    /* a slot holds argmax as the first of the likeliest alone */
     backend_ticket *snapshots_end;        /* by tape value: one behind the last step that made one */
     gles_slot lasting[BACKEND_IN_FLIGHT]; /* argmax and snapshots of the last steps */
     arena memory;

@@ -64,6 +64,7 @@ static glint_status open_lasting(backend_program *p, glint_error *err) {
         p->snapshot[v] = wanted ? bytes : SIZE_MAX;
         if (wanted) bytes += sizeof(float) * (size_t)t->values[v].width * most_rows(r, v);
     }
+    if (p->argmax_in_top) p->snapshot[t->argmax] = p->snapshot[t->top];
     glint_status s = GLINT_OK;
     for (int i = 0; i < BACKEND_IN_FLIGHT && bytes && !s; i++)
         s = gles_slot_open(p->device, bytes, &p->lasting[i], err);

@@ -3,9 +3,12 @@
 #include "backends/gles/record.h"
 
 enum { ARGMAX_PARTS = 64 };
-/* top_k.comp: how many it keeps, what it sorts at once, parts of a row, and the least and most bits of a part's size.
- */
-enum { TOP_KEPT = TAPE_MOST_TOP, TOP_ROOM = 1024, TOP_PARTS = 1024, TOP_LEAST_BITS = 6, TOP_MOST_BITS = 30 };
+/* top_k.comp: how many it keeps and has room for, invocations and numbers of a sector, least sectors and most parts. */
+enum { TOP_KEPT = TAPE_MOST_TOP, TOP_ROOM = 512, TOP_TEAM = 64, TOP_SECTOR = 8, TOP_LEAST = 8, TOP_PARTS = 1024 };
+
+static uint32_t divide_up(uint32_t a, uint32_t b) {
+    return (a + b - 1) / b;
+}
 
 static uint32_t width_of_operand(const backend_compile_request *r, const tape_op *op) {
     return (uint32_t)r->tape->values[op->in[0]].width;
@@ -39,14 +42,13 @@ glint_status gles_record_argmax(backend_program *p, const tape_op *op, glint_err
 
 /* ---- The likeliest ---- */
 
-static uint32_t part_bits(uint32_t width) {
-    uint32_t bits = TOP_LEAST_BITS;
-    while (bits < TOP_MOST_BITS && width > (uint32_t)TOP_PARTS << bits) bits++;
-    return bits;
+static uint32_t sectors_of_part(uint32_t width) {
+    uint32_t sectors = divide_up(divide_up(width, TOP_SECTOR), TOP_PARTS);
+    return sectors < TOP_LEAST ? TOP_LEAST : sectors;
 }
 
 static uint32_t count_parts(uint32_t width) {
-    return ((width - 1) >> part_bits(width)) + 1;
+    return divide_up(width, TOP_SECTOR * sectors_of_part(width));
 }
 
 /* A pair a part, and a counter. */
@@ -77,13 +79,19 @@ glint_status gles_record_top_k(backend_program *p, const tape_op *op, glint_erro
     q.width = width_of_operand(&p->request, op);
     q.in1 = p->top_work;
     q.in1_stride = work_of_row(q.width);
-    q.chunk = part_bits(q.width);
+    q.blocks = count_parts(q.width);
+    q.chunk = sectors_of_part(q.width);
     q.extra[0] = (uint32_t)op->p.k;
+    p->argmax_in_top = both && p->request.max_outputs == 1;
     q.extra[1] = both ? p->offset[op[1].out] : UINT32_MAX;
     bool meets = p->fused && p->meets; /* then numbers may come from phases that did not */
     const gles_define defines[] = {
         {"KEPT", NULL, TOP_KEPT}, {"ROOM", NULL, TOP_ROOM}, {"MOST_PARTS", NULL, TOP_PARTS}, {"MEETS", NULL, meets}};
-    gles_command c = {.fixed = count_parts(q.width), .y_rows = 1, .rows = gles_rows_of(p, op), .barrier = true};
+    gles_command c = {.storage = {p->act.id},
+                      .fixed = divide_up(q.blocks * TOP_TEAM, (uint32_t)p->device->threads),
+                      .y_rows = 1,
+                      .rows = gles_rows_of(p, op),
+                      .barrier = true};
     if (meets) c.storage[7] = p->device->grid.id;
     return gles_add_command(p, "top_k.comp", defines, GLES_COUNT(defines), c, &q, err);
 }

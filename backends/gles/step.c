@@ -150,9 +150,10 @@ static void keep_snapshots(backend_program *p, const backend_batch *b, int first
     for (int i = n > 0 ? p->groups[first].first_op : 0; n > 0 && i <= p->groups[first + n - 1].last_op; i++) {
         tape_value v = t->ops[i].out;
         if (v < 0 || p->snapshot[v] == SIZE_MAX) continue;
+        p->snapshots_end[v] = p->steps + 1;
+        if (p->argmax_in_top && v == t->argmax) continue;
         if (!any) gles_slot_begin(p->device, slot);
         any = true;
-        p->snapshots_end[v] = p->steps + 1;
         gles_slot_copy(p->device, p->snapshot[v], &p->act, sizeof(float) * p->offset[v], sizeof(float) * p->stride[v],
                        sizeof(float) * (size_t)t->values[v].width,
                        (size_t)(t->values[v].outputs ? b->n_outputs : b->n_rows));
@@ -170,9 +171,11 @@ glint_status gles_run_groups(backend_program *p, const backend_batch *b, int fir
     p->device->c.gl.MemoryBarrier(GL_BUFFER_UPDATE_BARRIER_BIT | GL_SHADER_STORAGE_BARRIER_BIT |
                                   GL_UNIFORM_BARRIER_BIT);
     bindings now = {0};
+    bool idle = p->waited == p->steps; /* then the device may begin before it has all commands */
     for (int i = p->first_command[first], end = p->first_command[first + n], taken; i < end; i += taken) {
         taken = p->commands[i].phase ? run_phases(p, i, end - i, changes, &now) : 1;
         if (!p->commands[i].phase) dispatch(p, &p->commands[i], changes, b, &now);
+        if (idle && i == p->first_command[first]) p->device->c.gl.Flush();
     }
     keep_snapshots(p, b, first, n);
     changes->busy = p->device->c.gl.FenceSync(GL_SYNC_GPU_COMMANDS_COMPLETE, 0);
@@ -222,6 +225,7 @@ glint_status gles_read_value(backend_program *p, backend_ticket ticket, tape_val
     if (p->snapshot[v] != SIZE_MAX && ticket < p->snapshots_end[v]) {
         s = gles_slot_read(p->device, &p->lasting[ticket % BACKEND_IN_FLIGHT],
                            p->snapshot[v] + 4 * (size_t)first_row * width, 4 * (size_t)n * width, out, err);
+        p->waited = ticket + 1;
         return !s && tells(p, v) && out[0] < 0 ? not_met(p, err) : s;
     }
     size_t at = 4 * ((size_t)p->offset[v] + (size_t)first_row * p->stride[v]);
