@@ -2,13 +2,13 @@
 # Two GPUs of one host: what decoding costs when half of a model lies on each, beside one GPU alone, and whether a model
 # that neither holds alone runs on both, with the same text.
 #
-#   [GLINT=build/bin/glint] [MAKE_MODEL=build/glint_make_model] bench/two.sh FIRST SECOND [BENCH OPTIONS]
+#   [GLINT=build/bin/glint] [MAKE_MODEL=build/glint_make_model] [SHAPES="llama3.2-1b gemma3-1b"]
+#       bench/two.sh FIRST SECOND [BENCH OPTIONS]
 #
-# On the shapes of Llama 3.2 1B and Gemma 3 1B, random weights. The exit status is 1 when the split costs more than
-# 200 us a token, or the second part fails. Needs jq.
+# Random weights. The exit status is 1 when the split costs more than 200 us a token, or the second part fails. Needs jq.
 set -euo pipefail
 
-[[ $# -ge 2 ]] || { sed -n '2,9s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+[[ $# -ge 2 ]] || { sed -n '2,8s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 first=$1 second=$2
 glint=${GLINT:-build/bin/glint}
 make_model=${MAKE_MODEL:-build/glint_make_model}
@@ -23,8 +23,10 @@ bytes_needed() {
         jq -r '[.parts[] | .weight_bytes + .cache_bytes + .scratch_bytes] | add | floor'
 }
 
-for shape in llama3.2-1b:16 gemma3-1b:26; do
-    layers=${shape#*:} shape=${shape%:*} model=$folder/$shape.gguf half=$((layers / 2))
+declare -A layers_of=([gemma3-1b]=26 [qwen2.5-0.5b]=24 [llama3.2-1b]=16)
+for shape in ${SHAPES:-llama3.2-1b gemma3-1b}; do
+    layers=${layers_of[$shape]} model=$folder/$shape.gguf
+    half=$((layers / 2))
     "$make_model" "$shape" q4_k_m "$model"
     alone=$(decode_rate -d "$first" "${@:3}")
     both=$(decode_rate --split "$first=0-$((half - 1)),$second=$half-$((layers - 1))" "${@:3}")

@@ -9,16 +9,38 @@ static int min_int(int a, int b) {
     return a < b ? a : b;
 }
 
+/* Runs a function that calls the device, on the thread that may. */
+static glint_status on_thread(const part *p, worker_job *job, void *what, glint_error *err) {
+    return p->thread ? worker_run(p->thread, job, what, err) : job(what, err);
+}
+
 /* ---- Opening ---- */
+
+typedef struct opening {
+    part *p;
+    const backend_options *options;
+} opening;
+
+static glint_status open_here(void *what, glint_error *err) {
+    const opening *o = what;
+    return device_open(o->p->name, o->options, &o->p->backend, &o->p->device, err);
+}
 
 glint_status part_open(part *p, const char *device, const backend_options *options, glint_error *err) {
     *p = (part){0};
     snprintf(p->name, sizeof p->name, "%s", device);
-    return device_open(device, options, &p->backend, &p->device, err);
+    return open_here(&(opening){p, options}, err);
+}
+
+glint_status part_open_apart(part *p, const char *device, const backend_options *options, glint_error *err) {
+    *p = (part){0};
+    snprintf(p->name, sizeof p->name, "%s", device);
+    glint_status status = worker_open(&p->thread, err);
+    return status ? status : on_thread(p, open_here, &(opening){p, options}, err);
 }
 
 void part_open_on(part *p, const part *owner) {
-    *p = (part){.backend = owner->backend, .device = owner->device, .borrowed = true};
+    *p = (part){.backend = owner->backend, .device = owner->device, .borrowed = true, .thread = owner->thread};
     memcpy(p->name, owner->name, sizeof p->name);
 }
 
@@ -79,7 +101,7 @@ static glint_status compile(part *p, const part_setup *s, glint_error *err) {
                                  .cache = p->cache,
                                  .max_sequences = s->kv->sequences};
     for (int g = 0; g < p->tape->n_groups; g++) r.max_slots[g] = s->kv->groups[g].slots;
-    int crossing;
+    int crossing = 0;
     glint_status status = list_observed(p, s, &r, &crossing, err);
     for (int c = 0; c < PART_CLASSES && !status; c++) {
         if (c && rows[c] == rows[c - 1]) continue;
@@ -93,25 +115,40 @@ static glint_status compile(part *p, const part_setup *s, glint_error *err) {
     return status;
 }
 
+typedef struct loading {
+    part *p;
+    const part_setup *setup;
+} loading;
+
+static glint_status load_here(void *what, glint_error *err) {
+    const loading *l = what;
+    glint_status status = adopt_weights(l->p, l->setup, err);
+    if (!status) status = open_cache(l->p, l->setup, err);
+    return status ? status : compile(l->p, l->setup, err);
+}
+
 glint_status part_load(part *p, const part_setup *s, int first_op, int n_ops, glint_error *err) {
     p->tape = &s->model->tape;
     p->first_op = first_op;
     p->n_ops = n_ops;
     glint_status status = list_inputs(p, s, err);
-    if (!status) status = adopt_weights(p, s, err);
-    if (!status) status = open_cache(p, s, err);
-    if (!status) status = compile(p, s, err);
-    return status;
+    return status ? status : on_thread(p, load_here, &(loading){p, s}, err);
+}
+
+static glint_status close_here(void *what, glint_error *err) {
+    part *p = what;
+    (void)err;
+    for (int c = 0; c < PART_CLASSES; c++) p->backend->program_close(p->programs[c]);
+    p->backend->cache_close(p->device, p->cache);
+    for (tape_weight w = 0; p->weights && w < p->tape->n_weights; w++)
+        if (p->weights[w]) p->backend->release(p->device, p->weights[w]);
+    if (!p->borrowed) p->backend->close(p->device);
+    return GLINT_OK;
 }
 
 void part_close(part *p) {
-    if (p->device) {
-        for (int c = 0; c < PART_CLASSES; c++) p->backend->program_close(p->programs[c]);
-        p->backend->cache_close(p->device, p->cache);
-        for (tape_weight w = 0; p->weights && w < p->tape->n_weights; w++)
-            if (p->weights[w]) p->backend->release(p->device, p->weights[w]);
-        if (!p->borrowed) p->backend->close(p->device);
-    }
+    if (p->device) on_thread(p, close_here, p, NULL);
+    if (!p->borrowed) worker_close(p->thread);
     arena_free(&p->memory);
     *p = (part){0};
 }
@@ -134,7 +171,7 @@ static bool has_work(const part *p, const backend_batch *b) {
     return !p->n_inputs;
 }
 
-glint_status part_take(part *to, part *from, const backend_batch *b, glint_error *err) {
+glint_status part_take(part *to, const part *from, const backend_batch *b, glint_error *err) {
     glint_status status = GLINT_OK;
     for (int i = 0; i < to->n_inputs && !status; i++) {
         const part_input *in = &to->inputs[i];
@@ -144,18 +181,55 @@ glint_status part_take(part *to, part *from, const backend_batch *b, glint_error
     return status;
 }
 
+typedef struct stepping {
+    part *p;
+    const backend_batch *batch;
+} stepping;
+
+static glint_status step_here(void *what, glint_error *err) {
+    const stepping *x = what;
+    part *p = x->p;
+    glint_status status = GLINT_OK;
+    for (int i = 0; i < p->n_inputs && !status; i++) {
+        const part_input *in = &p->inputs[i];
+        status = p->backend->write(p->program, in->value, 0, rows_of(p, x->batch, in->value), in->rows, err);
+    }
+    return status ? status : p->backend->step(p->program, x->batch, &p->ticket, err);
+}
+
 glint_status part_step(part *p, const backend_batch *b, glint_error *err) {
     if (!has_work(p, b)) return GLINT_OK;
     for (int c = PART_CLASSES - 1; c >= 0; c--)
         if (p->programs[c] && b->n_rows <= p->program_rows[c]) p->program = p->programs[c];
-    glint_status status = GLINT_OK;
-    for (int i = 0; i < p->n_inputs && !status; i++) {
-        const part_input *in = &p->inputs[i];
-        status = p->backend->write(p->program, in->value, 0, rows_of(p, b, in->value), in->rows, err);
-    }
-    return status ? status : p->backend->step(p->program, b, &p->ticket, err);
+    return on_thread(p, step_here, &(stepping){p, b}, err);
 }
 
-glint_status part_read(part *p, tape_value v, int first_row, int n, float *out, glint_error *err) {
-    return p->backend->read(p->program, p->ticket, v, first_row, n, out, err);
+typedef struct copying {
+    const part *p;
+    int group, from, to;
+} copying;
+
+static glint_status copy_here(void *what, glint_error *err) {
+    const copying *c = what;
+    return c->p->backend->cache_copy_page(c->p->cache, c->group, c->from, c->to, err);
+}
+
+glint_status part_copy_page(part *p, int group, int from, int to, glint_error *err) {
+    return on_thread(p, copy_here, &(copying){p, group, from, to}, err);
+}
+
+typedef struct reading {
+    const part *p;
+    tape_value v;
+    int first_row, n;
+    float *out;
+} reading;
+
+static glint_status read_here(void *what, glint_error *err) {
+    const reading *r = what;
+    return r->p->backend->read(r->p->program, r->p->ticket, r->v, r->first_row, r->n, r->out, err);
+}
+
+glint_status part_read(const part *p, tape_value v, int first_row, int n, float *out, glint_error *err) {
+    return on_thread(p, read_here, &(reading){p, v, first_row, n, out}, err);
 }

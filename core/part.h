@@ -1,10 +1,11 @@
 /* A part of a session: a stretch of the tape on one device, with the weights, the cache and the programs that it needs.
  * A session on one device has one part; splits have several, which hand the values that cross an edge from one to the
- * next through host memory. A part belongs to one thread at a time. */
+ * next through host memory. A part belongs to one thread at a time, or its device to a thread of the part's own. */
 #ifndef CORE_PART_H
 #define CORE_PART_H
 
 #include "backends/backend.h"
+#include "core/base/worker.h"
 #include "core/kv.h"
 #include "core/model.h"
 
@@ -33,6 +34,7 @@ typedef struct part {
     const backend *backend;
     backend_device *device; /* NULL: not open */
     bool borrowed;          /* the device is another part's, which is closed later */
+    worker *thread;         /* that calls the device; NULL: whoever calls the part */
     char name[PART_NAME];
     const tape *tape;
     int first_op, n_ops;
@@ -51,6 +53,9 @@ typedef struct part {
 
 /* Opens the device. GLINT_USAGE where there is none of that name. */
 glint_status part_open(part *p, const char *device, const backend_options *options, glint_error *err);
+/* The same with a thread of the part's own: two GPUs whose contexts one thread used in turn did not work at the same
+ * time (NVIDIA's driver 580), so that of several each but one needs a thread. */
+glint_status part_open_apart(part *p, const char *device, const backend_options *options, glint_error *err);
 /* Takes the device of a part that is open. */
 void part_open_on(part *p, const part *owner);
 /* Takes the weights, opens the cache and compiles the programs of ops [first_op, first_op + n_ops). */
@@ -61,11 +66,13 @@ void part_close(part *p);
 /* Does the range make this value? */
 bool part_makes(const part *p, tape_value v);
 /* Takes the inputs of `to` for batch `b` out of the last step of `from`, and waits for it. */
-glint_status part_take(part *to, part *from, const backend_batch *b, glint_error *err);
+glint_status part_take(part *to, const part *from, const backend_batch *b, glint_error *err);
 /* Runs a batch; its inputs have been taken. A part behind the last row that wants output has nothing to do where no row
  * does. Allocates nothing. */
 glint_status part_step(part *p, const backend_batch *b, glint_error *err);
+/* Copies a page of the cache onto another. */
+glint_status part_copy_page(part *p, int group, int from, int to, glint_error *err);
 /* A value of the last step. */
-glint_status part_read(part *p, tape_value v, int first_row, int n, float *out, glint_error *err);
+glint_status part_read(const part *p, tape_value v, int first_row, int n, float *out, glint_error *err);
 
 #endif

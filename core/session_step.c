@@ -16,8 +16,7 @@ static glint_status copy_page(void *user, int group, int from, int to, glint_err
     glint_session *s = user;
     glint_status status = GLINT_OK;
     for (int p = 0; p < s->split.n && !status; p++) {
-        const part *q = &s->split.parts[p];
-        status = q->backend->cache_copy_page(q->cache, group, from, to, err);
+        status = part_copy_page(&s->split.parts[p], group, from, to, err);
         if (status) s->split.failed = p;
     }
     return status;

@@ -23,12 +23,18 @@ static bool make_batch(split *s, split_batch *b, const part_setup *setup) {
     return good;
 }
 
-/* A device that is named again is the same one: values cross to a part of the same GPU without another context. */
+/* A device that is named again is the same one: values cross to a part of the same GPU without another context. The
+ * first that works on its own is called by whoever calls the session. */
 static glint_status open_part(split *s, int i, const char *device, const backend_options *options, glint_error *err) {
+    bool apart = false;
     s->failed = i;
-    for (int k = 0; k < i; k++)
+    for (int k = 0; k < i; k++) {
         if (!strcmp(s->parts[k].name, device)) return part_open_on(&s->parts[i], &s->parts[k]), GLINT_OK;
-    return part_open(&s->parts[i], device, options, err);
+        apart |= s->parts[k].backend->asynchronous;
+    }
+    const backend *b = backend_of_device(device);
+    apart &= b && b->asynchronous;
+    return (apart ? part_open_apart : part_open)(&s->parts[i], device, options, err);
 }
 
 glint_status split_open(split *s, const placement *where, const backend_options *options, const part_setup *setup,
@@ -70,11 +76,11 @@ static void take_tables(split *s, split_batch *b, const kv *k) {
 
 /* Values cross all edges before anything runs: a step overwrites what the one before left. `first`: the first part as
  * it was then. */
-static glint_status hand_over(split *s, part *first, glint_error *err) {
+static glint_status hand_over(split *s, const part *first, glint_error *err) {
     glint_status status = GLINT_OK;
     for (int p = s->n - 1; p > 0 && !status; p--) {
         if (s->at[p] < 0) continue;
-        part *from = p > 1 ? &s->parts[p - 1] : first;
+        const part *from = p > 1 ? &s->parts[p - 1] : first;
         status = part_take(&s->parts[p], from, &s->batches[s->at[p]].b, err);
         if (status) s->failed = p - 1;
     }
@@ -107,7 +113,7 @@ static glint_status advance(split *s, int entering, glint_error *err) {
     for (int p = s->n - 1; p > 0; p--) s->at[p] = s->at[p - 1];
     s->at[0] = entering;
     bool ahead = goes_ahead(s);
-    part first = s->parts[0];
+    const part first = s->parts[0];
     glint_status status = ahead ? start_part(s, 0, err) : GLINT_OK;
     if (!status) status = hand_over(s, &first, err);
     if (!status) status = start(s, ahead ? 1 : 0, true, err);

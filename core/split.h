@@ -1,7 +1,7 @@
 /* A split: the parts of a session in the order of the tape, and the batches on their way through them. Each part runs
  * its batch while the next part runs the one before, as far as devices work on their own (backend.asynchronous): a
- * prompt's chunks overlap, a decode step goes from part to part. One thread drives all of it, so that there is nothing
- * to lock and no thread to wake; a device that computes on the caller's thread is started last. */
+ * prompt's chunks overlap, a decode step goes from part to part. One thread drives all of it, one call after the other;
+ * a device that computes on the caller's thread is started last. */
 #ifndef CORE_SPLIT_H
 #define CORE_SPLIT_H
 
@@ -25,7 +25,8 @@ typedef struct split {
     arena memory;
 } split;
 
-/* Opens every device of the placement once, then loads the parts. Close it also after an error; `failed` says whose it is.
+/* Opens every device of the placement once, then loads the parts. Close it also after an error; `failed` says whose it
+ * is.
  */
 glint_status split_open(split *s, const placement *where, const backend_options *options, const part_setup *setup,
                         glint_error *err);
