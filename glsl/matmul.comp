@@ -1,7 +1,8 @@
 // out = W x for many rows x at once: a tile of ROWS rows of W by TOKENS rows of x for each work group, EACH_ROWS by
 // EACH_TOKENS of it for each invocation. A block of 32 columns at a time is decoded into shared memory; rows there are
 // 9 vec4 apart instead of 8, so that the rows that a warp reads together lie in different banks. The next block of
-// weights and of x is fetched before the present one is multiplied, which hides its latency.
+// weights and of x is fetched before the present one is multiplied, which hides its latency. Sums are of AT_ONCE blocks and
+// then of those: where all terms have one sign, a single sum over a long row loses too many bits.
 layout(local_size_x = THREADS) in;
 #include "params.glsl"
 layout(std430, binding = 0) readonly buffer W4 { uvec4 w4[]; };
@@ -13,7 +14,7 @@ layout(std430, binding = 4) readonly buffer Act4 { vec4 a4[]; };
 #endif
 #include LAYOUT
 
-const uint T = uint(THREADS), STRIDE = 9u;
+const uint T = uint(THREADS), STRIDE = 9u, AT_ONCE = 4u;
 const uint ROW_STEP = uint(ROWS) / uint(EACH_ROWS), TOKEN_STEP = uint(TOKENS) / uint(EACH_TOKENS);
 shared vec4 ws[uint(ROWS) * STRIDE];
 shared vec4 xs[uint(TOKENS) * STRIDE];
@@ -61,8 +62,8 @@ void main() {
         uint first_row_here = tile * uint(ROWS), first_token = gl_WorkGroupID.y * uint(TOKENS);
         uint load_row = min(first_row_here + t, rows0 - 1u);
         bool loads = t < uint(ROWS), live = first_row_here + t < rows0;
-        float sum[EACH_ROWS * EACH_TOKENS];
-        for (uint i = 0u; i < uint(EACH_ROWS * EACH_TOKENS); i++) sum[i] = 0.0;
+        float total[EACH_ROWS * EACH_TOKENS], sum[EACH_ROWS * EACH_TOKENS];
+        for (uint i = 0u; i < uint(EACH_ROWS * EACH_TOKENS); i++) total[i] = sum[i] = 0.0;
         block next;
         vec4 next_x[X_EACH];
         for (uint e = 0u; e < X_EACH; e++) next_x[e] = fetch_x(e, first_token, rows, 0u);
@@ -88,12 +89,17 @@ void main() {
                         sum[i * uint(EACH_TOKENS) + j] = w[i].w * x[j].w + v;
                     }
             }
+            if (k % AT_ONCE == AT_ONCE - 1u)
+                for (uint i = 0u; i < uint(EACH_ROWS * EACH_TOKENS); i++) {
+                    total[i] += sum[i];
+                    sum[i] = 0.0;
+                }
         }
         for (uint j = 0u; j < uint(EACH_TOKENS); j++)
             for (uint i = 0u; i < uint(EACH_ROWS); i++) {
                 uint row = first_row_here + my_row + i * ROW_STEP, token = first_token + my_token + j * TOKEN_STEP;
                 if (row >= rows0 || token >= rows) continue;
-                float v = sum[i * uint(EACH_TOKENS) + j];
+                float v = total[i * uint(EACH_TOKENS) + j] + sum[i * uint(EACH_TOKENS) + j];
                 a[part_out0 + token * out_stride + row] = bias0 == NONE ? v : v + vectors[bias0 + row];
             }
     }

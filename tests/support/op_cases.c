@@ -33,6 +33,11 @@ static const op_spec specs[] = {
     {TAPE_MATMUL, .batch = 1, .width = 96, .rows = 4099, .format = FORMAT_Q5_0}, /* a vocabulary with a tail */
     {TAPE_MATMUL, .batch = 2, .width = 256, .rows = 2051, .format = FORMAT_Q6_K},
     {TAPE_MATMUL, .batch = 1, .width = 6912, .rows = 11, .format = FORMAT_Q4_K},
+    {TAPE_MATMUL, .batch = 40, .width = 3, .rows = 37, .format = EACH, .one_sign = true},
+    {TAPE_MATMUL, .batch = 40, .width = 6912, .rows = 37, .format = FORMAT_Q2_K, .one_sign = true},
+    {TAPE_MATMUL, .batch = 40, .width = 6912, .rows = 37, .format = FORMAT_Q5_K, .one_sign = true},
+    {TAPE_MATMUL, .batch = 2, .width = 6912, .rows = 37, .format = FORMAT_Q4_K, .one_sign = true},
+    {TAPE_MATMUL, .batch = 1, .width = 6912, .rows = 37, .format = FORMAT_Q4_K, .one_sign = true},
 
     {TAPE_ADD, .batch = 1, .width = 1},
     {TAPE_ADD, .batch = 5, .width = 37},
@@ -188,6 +193,8 @@ static void make_head_norm(op_maker *m) {
 
 static void make_matmul(op_maker *m) {
     tape_value x = add_operand(m, "x", m->s.width, 2);
+    float *numbers = (float *)m->c->operand[x];
+    for (int i = 0; m->s.one_sign && i < m->s.batch * m->s.width; i++) numbers[i] = fabsf(numbers[i]);
     tape_weight w = add_weight(m, "w", (format_id)m->s.format, m->s.rows, m->s.width);
     tape_matmul(&m->c->tape, "y", x, w, m->s.bias ? add_vector(m, "bias", m->s.rows) : TAPE_NONE);
 }

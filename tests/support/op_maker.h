@@ -29,6 +29,7 @@ typedef struct op_spec {
     bool f32;       /* attend: the cache's type */
     bool minus_one; /* norms */
     bool bias;      /* matmul */
+    bool one_sign;  /* matmul: no operand is negative */
     bool unaligned; /* weights begin at an odd address */
     int k;          /* top_k */
     bool equal;     /* argmax, top_k: a few different numbers only */
