@@ -165,23 +165,32 @@ static glint_status send_params(backend_program *p, glint_error *err) {
     return s;
 }
 
+/* See fill.comp. */
+static void fill(const backend_program *p, uint32_t first, size_t n, uint32_t stride, uint32_t width) {
+    enum { MOST_GROUPS = 4096 };
+    const gles_gl *gl = &p->device->c.gl;
+    size_t groups = n / (size_t)p->device->threads + 1;
+    gl->Uniform4ui(0, first, (GLuint)n, stride, width);
+    gl->DispatchCompute((GLuint)(groups < MOST_GROUPS ? groups : MOST_GROUPS), 1, 1);
+}
+
 /* Scratch begins as NaN where rows are and as zeros behind them, so that what is never written shows. */
 static glint_status poison(backend_program *p, glint_error *err) {
     const backend_compile_request *r = &p->request;
-    size_t floats = p->act.bytes / sizeof(float);
-    float *all = calloc(floats, sizeof *all);
-    if (!all) return no_memory(err);
-    const uint32_t nan_bits = 0x7FC00000u;
-    for (int v = 0; v < r->tape->n_values; v++) {
-        if (p->offset[v] == UINT32_MAX || !p->kept[v]) continue;
-        int rows = r->tape->values[v].outputs ? r->max_outputs : r->max_rows;
-        for (int row = 0; row < rows; row++)
-            for (int c = 0; c < r->tape->values[v].width; c++)
-                memcpy(&all[p->offset[v] + (uint32_t)row * p->stride[v] + (uint32_t)c], &nan_bits, sizeof nan_bits);
-    }
-    glint_status s = gles_write(p->device, &p->act, 0, p->act.bytes, all, err);
-    free(all);
-    return s;
+    const gles_gl *gl = &p->device->c.gl;
+    const gles_define defines[] = {{"SUBGROUP", NULL, 0}, {"THREADS", NULL, p->device->threads}};
+    GLuint program;
+    glint_status s = gles_program_get(p->device->programs, "fill.comp", defines, GLES_COUNT(defines), &program, err);
+    if (s) return s;
+    gl->UseProgram(program);
+    gl->BindBufferBase(GL_SHADER_STORAGE_BUFFER, 3, p->act.id);
+    fill(p, 0, p->act.bytes / sizeof(float), 0, 0);
+    gl->MemoryBarrier(GL_SHADER_STORAGE_BARRIER_BIT);
+    for (int v = 0; v < r->tape->n_values; v++)
+        if (p->offset[v] != UINT32_MAX && p->kept[v])
+            fill(p, p->offset[v], most_rows(r, v) * p->stride[v], p->stride[v], (uint32_t)r->tape->values[v].width);
+    gl->MemoryBarrier(GL_SHADER_STORAGE_BARRIER_BIT | GL_BUFFER_UPDATE_BARRIER_BIT);
+    return gles_check(&p->device->c, "clearing scratch", err);
 }
 
 glint_status gles_compile(backend_device *d, const backend_compile_request *r, backend_program **out,
