@@ -189,6 +189,12 @@ typedef struct gles_changes {
     GLsync busy;          /* set when its step has been submitted */
 } gles_changes;
 
+/* When a whole step began, of how many rows (0: it was not a whole one); see pieces.h. */
+typedef struct gles_run {
+    double began;
+    int n_rows;
+} gles_run;
+
 /* What the program of a tape's phases is made for (phases.c). */
 typedef struct gles_phase_shape {
     int threads, x_blocks, quads_each, head_dim, group, block, act, forms;
@@ -230,9 +236,13 @@ struct backend_program {
     uint32_t spare;    /* scratch of ops: its first float */
     int64_t ahead;     /* step_words hold the angles of one row at this position; GLES_NONE: of none */
     backend_ticket steps;
-    backend_ticket waited; /* one behind the last step whose end was waited for */
-    size_t *snapshot;      /* by tape value: the byte of a slot where it outlasts the step; SIZE_MAX: it does not */
-    bool argmax_in_top;    /* a slot holds argmax as the first of the likeliest alone */
+    backend_ticket waited; /* one behind the last step whose end was waited for, and when it was there */
+    double ended;
+    gles_run runs[BACKEND_IN_FLIGHT]; /* by step */
+    double row_seconds;               /* that a row of a step takes; infinite until one has been waited for */
+    double *share;                    /* by group: of a step's time */
+    size_t *snapshot;   /* by tape value: the byte of a slot where it outlasts the step; SIZE_MAX: it does not */
+    bool argmax_in_top; /* a slot holds argmax as the first of the likeliest alone */
     backend_ticket *snapshots_end;        /* by tape value: one behind the last step that made one */
     gles_slot lasting[BACKEND_IN_FLIGHT]; /* argmax and snapshots of the last steps */
     arena memory;

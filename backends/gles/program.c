@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "backends/gles/phases.h"
+#include "backends/gles/pieces.h"
 
 enum { ROW_FLOATS = 32 /* rows of values are padded to blocks of the weights */ };
 
@@ -209,6 +210,7 @@ glint_status gles_compile(backend_device *d, const backend_compile_request *r, b
     if (!s) s = place_values(p, group_of, err);
     if (!s) s = lay_out_step(p, err);
     if (!s) s = record(p, group_of, err);
+    if (!s) s = gles_pieces_open(p, err);
     if (!s) s = send_params(p, err);
     if (!s) s = gles_phases_send(p, err);
     if (!s) s = poison(p, err);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "backends/gles/phases.h"
+#include "backends/gles/pieces.h"
 
 /* ---- What changes ---- */
 
@@ -161,22 +162,38 @@ static void keep_snapshots(backend_program *p, const backend_batch *b, int first
     if (any) gles_slot_end(p->device, slot);
 }
 
+static void run_commands(const backend_program *p, int begin, int end, const gles_changes *changes,
+                         const backend_batch *b, bindings *now) {
+    for (int i = begin, taken; i < end; i += taken) {
+        taken = p->commands[i].phase ? run_phases(p, i, end - i, changes, now) : 1;
+        if (!p->commands[i].phase) dispatch(p, &p->commands[i], changes, b, now);
+    }
+}
+
+/* Groups [first, end) in pieces. A device that has nothing to do begins with the first group while the host goes on. */
+static void run_pieces(const backend_program *p, int first, int end, const gles_changes *changes,
+                       const backend_batch *b) {
+    bindings now = {0};
+    bool idle = p->waited == p->steps;
+    for (int g = first, last; g < end; g = last) {
+        last = idle && g == first ? first + 1 : gles_piece_end(p, b->n_rows, g, end);
+        run_commands(p, p->first_command[g], p->first_command[last], changes, b, &now);
+        if (last < end) p->device->c.gl.Flush();
+    }
+}
+
 glint_status gles_run_groups(backend_program *p, const backend_batch *b, int first, int n, backend_ticket *ticket,
                              glint_error *err) {
     glint_status s = gles_context_use(&p->device->c, err);
     gles_changes *changes = &p->changes[p->steps % BACKEND_IN_FLIGHT];
     if (!s) s = gles_wait(p->device, &changes->busy, err);
     if (s) return s;
+    if (p->steps >= BACKEND_IN_FLIGHT) gles_pieces_waited(p, p->steps - BACKEND_IN_FLIGHT);
+    gles_pieces_begin(p, n == p->n_groups ? b->n_rows : 0);
     send_batch(p, changes, b);
     p->device->c.gl.MemoryBarrier(GL_BUFFER_UPDATE_BARRIER_BIT | GL_SHADER_STORAGE_BARRIER_BIT |
                                   GL_UNIFORM_BARRIER_BIT);
-    bindings now = {0};
-    bool idle = p->waited == p->steps; /* then the device may begin before it has all commands */
-    for (int i = p->first_command[first], end = p->first_command[first + n], taken; i < end; i += taken) {
-        taken = p->commands[i].phase ? run_phases(p, i, end - i, changes, &now) : 1;
-        if (!p->commands[i].phase) dispatch(p, &p->commands[i], changes, b, &now);
-        if (idle && i == p->first_command[first]) p->device->c.gl.Flush();
-    }
+    run_pieces(p, first, first + n, changes, b);
     keep_snapshots(p, b, first, n);
     changes->busy = p->device->c.gl.FenceSync(GL_SYNC_GPU_COMMANDS_COMPLETE, 0);
     p->device->c.gl.Flush();
@@ -214,22 +231,34 @@ static glint_status check_met(backend_program *p, backend_ticket ticket, glint_e
     return !s && id < 0 ? not_met(p, err) : s;
 }
 
+/* Rows of a value of the newest step, from scratch. */
+static glint_status read_scratch(const backend_program *p, tape_value v, int first_row, int n, float *out,
+                                 glint_error *err) {
+    size_t width = (size_t)p->request.tape->values[v].width;
+    size_t at = 4 * ((size_t)p->offset[v] + (size_t)first_row * p->stride[v]);
+    return gles_read_rows(p->device, &p->act, at, 4 * p->stride[v], 4 * width, (size_t)n, out, err);
+}
+
+/* The same of any step in flight, where a snapshot of it was made. */
+static glint_status read_snapshot(backend_program *p, backend_ticket ticket, tape_value v, int first_row, int n,
+                                  float *out, glint_error *err) {
+    size_t width = (size_t)p->request.tape->values[v].width;
+    glint_status s = gles_slot_read(p->device, &p->lasting[ticket % BACKEND_IN_FLIGHT],
+                                    p->snapshot[v] + 4 * (size_t)first_row * width, 4 * (size_t)n * width, out, err);
+    return !s && tells(p, v) && out[0] < 0 ? not_met(p, err) : s;
+}
+
 glint_status gles_read_value(backend_program *p, backend_ticket ticket, tape_value v, int first_row, int n, float *out,
                              glint_error *err) {
     if (!p->kept[v] && !p->writable[v]) return not_there(p, v, err);
     glint_status s = gles_context_use(&p->device->c, err);
     if (s || !n) return s;
-    size_t width = (size_t)p->request.tape->values[v].width;
     if (v == p->request.tape->logits) s = check_met(p, ticket, err);
     if (s) return s;
-    if (p->snapshot[v] != SIZE_MAX && ticket < p->snapshots_end[v]) {
-        s = gles_slot_read(p->device, &p->lasting[ticket % BACKEND_IN_FLIGHT],
-                           p->snapshot[v] + 4 * (size_t)first_row * width, 4 * (size_t)n * width, out, err);
-        p->waited = ticket + 1;
-        return !s && tells(p, v) && out[0] < 0 ? not_met(p, err) : s;
-    }
-    size_t at = 4 * ((size_t)p->offset[v] + (size_t)first_row * p->stride[v]);
-    return gles_read_rows(p->device, &p->act, at, 4 * p->stride[v], 4 * width, (size_t)n, out, err);
+    bool lasts = p->snapshot[v] != SIZE_MAX && ticket < p->snapshots_end[v];
+    s = lasts ? read_snapshot(p, ticket, v, first_row, n, out, err) : read_scratch(p, v, first_row, n, out, err);
+    if (!s && ticket < p->steps) gles_pieces_waited(p, ticket);
+    return s;
 }
 
 glint_status gles_write_value(backend_program *p, tape_value v, int first_row, int n, const float *in,
