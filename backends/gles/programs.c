@@ -55,12 +55,14 @@ void gles_programs_count(const gles_programs *p, int *compiled, int *loaded) {
 
 /* ---- Compiling ---- */
 
-enum { LOG_BYTES = 4096 };
+enum { LOG_BYTES = 16384 };
 
 static glint_status refused(const gles_programs *p, const gles_composed *source, const char *what, const char *log,
                             glint_error *err) {
     char line[256];
-    gles_log_line(source, log, line, sizeof line);
+    const char *fault = strstr(log, "error"); /* warnings may stand before it */
+    while (fault && fault > log && fault[-1] != '\n') fault--;
+    gles_log_line(source, fault ? fault : log, line, sizeof line);
     return base_fail(err, GLINT_DEVICE, "%s: shader %s does not %s: %s", p->c->renderer, source->files[0], what, line);
 }
 
