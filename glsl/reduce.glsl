@@ -1,7 +1,10 @@
 // Sum and maximum over a work group of THREADS invocations (a power of two). Every invocation gets the result.
 // With subgroups of 32, of which a group has 32 at most, a sum of sums is one more subgroup's work.
+#include "lanes.glsl"
 #if SUBGROUP == 32
-shared float reduce_buffer[32];
+const uint TEAMS = uint(THREADS) / LANES;
+shared float reduce_buffer[2u * TEAMS]; // calls take turns with two places: one barrier is enough
+uint reduce_turn = 0u;
 #else
 shared float reduce_buffer[THREADS];
 #endif
@@ -9,11 +12,11 @@ shared float reduce_buffer[THREADS];
 float group_sum(float v) {
     uint t = gl_LocalInvocationIndex;
 #if SUBGROUP == 32
-    v = subgroupAdd(v);
+    v = lanes_sum(v);
+    reduce_turn ^= TEAMS;
+    if (t % LANES == 0u) reduce_buffer[reduce_turn + t / LANES] = v;
     barrier();
-    if (t % 32u == 0u) reduce_buffer[t / 32u] = v;
-    barrier();
-    return subgroupAdd(t % 32u < uint(THREADS) / 32u ? reduce_buffer[t % 32u] : 0.0);
+    return lanes_sum(reduce_buffer[reduce_turn + t % TEAMS], TEAMS);
 #elif SUBGROUP
     v = subgroupAdd(v);
     barrier();
@@ -37,11 +40,11 @@ float group_sum(float v) {
 float group_max(float v) {
     uint t = gl_LocalInvocationIndex;
 #if SUBGROUP == 32
-    v = subgroupMax(v);
+    v = lanes_max(v, LANES);
+    reduce_turn ^= TEAMS;
+    if (t % LANES == 0u) reduce_buffer[reduce_turn + t / LANES] = v;
     barrier();
-    if (t % 32u == 0u) reduce_buffer[t / 32u] = v;
-    barrier();
-    return subgroupMax(reduce_buffer[t % (uint(THREADS) / 32u)]);
+    return lanes_max(reduce_buffer[reduce_turn + t % TEAMS], TEAMS);
 #elif SUBGROUP
     v = subgroupMax(v);
     barrier();

@@ -26,7 +26,8 @@ static void write_preamble(const composer *k) {
     fputs("#version 310 es\n", k->stream);
     if (subgroup)
         fputs("#extension GL_KHR_shader_subgroup_basic : require\n"
-              "#extension GL_KHR_shader_subgroup_arithmetic : require\n",
+              "#extension GL_KHR_shader_subgroup_arithmetic : require\n"
+              "#extension GL_KHR_shader_subgroup_shuffle : require\n",
               k->stream);
     fputs("precision highp float;\nprecision highp int;\n", k->stream);
     for (int i = 0; i < k->n_defines; i++) {

@@ -77,7 +77,7 @@ enum { SUBGROUP_SIZE = 0x9532, SUBGROUP_STAGES = 0x9533, SUBGROUP_FEATURES = 0x9
 enum { SUBGROUP_BASIC = 1, SUBGROUP_ARITHMETIC = 4, SUBGROUP_SHUFFLE = 16 };
 
 static int64_t usable_subgroup(const gles_gl *gl, const char *extensions) {
-    GLint size = 0, stages = 0, features = 0, want = SUBGROUP_BASIC | SUBGROUP_ARITHMETIC;
+    GLint size = 0, stages = 0, features = 0, want = SUBGROUP_BASIC | SUBGROUP_ARITHMETIC | SUBGROUP_SHUFFLE;
     if (!gles_has_word(extensions, "GL_KHR_shader_subgroup")) return 0;
     gl->GetIntegerv(SUBGROUP_SIZE, &size);
     gl->GetIntegerv(SUBGROUP_STAGES, &stages);
