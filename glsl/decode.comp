@@ -15,27 +15,14 @@ layout(std430, binding = 3) coherent buffer Act { float a[]; };
 layout(std430, binding = 4) coherent buffer Act4 { vec4 a4[]; }; // the same, to read four at a time
 layout(std430, binding = 5) buffer Cache { uvec4 cache[]; };
 layout(std430, binding = 6) readonly buffer Step { int step[]; };
-const uint T = uint(THREADS);
-shared float partial[2 * THREADS];
+const uint T = uint(THREADS), WARPS = T / 32u; // work for themselves, 32 lanes each
+shared float partial[PARTIALS]; // sums of a product, or what attention needs
 #include "grid.glsl"
 #include "lanes.glsl"
 #include "reduce.glsl"
 #include "act.glsl"
 
-// Positions that attention looks at, and into how many pieces they are cut: enough to keep all work groups busy, but
-// none shorter than a few pages.
-uvec2 seen_positions() { // the first, how many
-    uint position = uint(step[P.position]), first = P.window != 0u && position >= P.window ? position - P.window + 1u : 0u;
-    return uvec2(first, position + 1u - first);
-}
-
-uint cache_pieces() {
-    const uint SHORTEST = 256u, MOST = 64u;
-    uint length = seen_positions().y, units = P.heads / uint(GROUP);
-    uint most = min(min(gl_NumWorkGroups.x / units, 2u * T / P.heads), MOST); // `partial` holds a weight for each
-    return max(1u, min((length + SHORTEST - 1u) / SHORTEST, most));
-}
-
+#include "decode_cache.glsl"
 #include "decode_product.glsl"
 #include "decode_attend.glsl"
 
@@ -44,11 +31,12 @@ void main() {
     if (gl_LocalInvocationIndex == 0u) lost = false;
     for (uint i = range.x; i < range.y; i++) {
         now = i;
+        if (i != range.x) grid_arrive();
         if (P.kind == PRODUCT) product_ahead();
         if (P.kind == ATTEND) attend_ahead();
         if (i != range.x) {
             target += gl_NumWorkGroups.x;
-            grid_barrier(target);
+            grid_wait(target);
         }
         if (P.kind == PRODUCT)
             product();

@@ -1,28 +1,36 @@
 // Matrix-vector products of one row x: up to three matrices (q, k, v), of any layouts, or a gated pair.
 //
-// x lies in shared memory as eight planes of vec4 (quad i of block k at i * blocks + k), so that neighbouring lanes, which
-// take neighbouring blocks of 32 weights, read neighbouring words of both. Each team of 32 lanes works for itself, with
-// no barrier but those around x: it goes through the blocks of a job of P.each rows as one stream, a block a lane, and
-// adds up a row over its lanes when the stream has passed its end. Two streams run side by side and share what is read
-// of x: rows r and r + P.each of a job, or row r of both matrices of a gated pair. The next blocks are on their way
-// while the present ones are multiplied; those of a phase's first job are sent for before the barrier in front of the
-// phase, when nothing but weights is known.
+// x lies in shared memory as eight planes of vec4 (quad i of block k at i * X_BLOCKS + k), so that neighbouring lanes, which
+// take neighbouring blocks of 32 weights, read neighbouring words of both. In each round a work group takes `each` rows of
+// every matrix, and their blocks as one stream: a block a lane, wherever it lies in its row, 32 lanes (a team) a turn.
+// 2^FOLD lanes, whose blocks are of one row, add up; their sums go to shared memory, and behind a barrier 2^row_lanes
+// lanes each end the rows. Gated: a lane takes a block of both matrices, and reads x once for both.
+//
+// Blocks of the next turn are on their way while the present one is multiplied; those of a phase's first turn (gated) or
+// two are sent for before the barrier in front of the phase is waited for, when nothing but weights is known.
 //
 // How x is made: PLAIN: in0.  NORM: norm(in0).  ADD_NORM: h = in0 + in1, norm(h).  POST_ADD_NORM: h = in0 +
 // post_norm(in1), norm(h).  JOIN: the pieces that attention left. Every work group does that for itself; the first one
 // writes h (sum_out) for the next residual add, and what else is observed (post_out, norm_out).
+const uint HALF = uint(PARTIALS) / 2u; // rounds take turns with both
 shared vec4 xs[X_QUADS];
 shared vec2 x_sums[X_BLOCKS]; // of the first and the second half of each block
 
 // What the inner loops need of the phase, read once: reading the table by number costs more than a multiplication.
-uint blocks, each;
+uint blocks, two_23;
+#define TWO_23 two_23
+bool gated, one_matrix;          // one_matrix: all turns are of part 0
+uvec3 each, turns_to;            // of the parts: rows of a round; turns of a round up to the end of each
+phase_part m;                    // the matrix of the present turn
 #include "any_block.glsl"
-phase_part m;                    // the matrix of the present job
-uint part, part_begin, part_end; // its number, and which jobs are its
-planes at;
-uint second_base, second_row;    // from the first to the second stream: another matrix, or `each` rows on
-uint next_job;
-block next0, next1;              // the blocks that are on their way
+uint part_begin, part_end;       // which turns are its
+uint column_first, column_step;  // of x: where this lane's first turn of the matrix lies, and how far turns are apart
+uint second_base;                // gated: the other matrix
+uint round_now, turn;            // of this team, the next one to be multiplied
+uint ahead_turn, ahead_block;    // the next one to be sent for, and this lane's block of it
+uint round_base, round_blocks;   // block that the round of that turn begins at; blocks of all work groups in a round
+block next0, next1;              // on their way; gated: of the same turn, else of the next two
+uint pieces_ahead;               // JOIN: of the cache
 vec4 norm_ahead[QUADS_EACH], post_ahead[QUADS_EACH];
 float best;
 uint best_at;
@@ -51,85 +59,95 @@ void put_quad(uint base, uint c, vec4 v) {
     if (c + 3u < P.width) a[base + c + 3u] = v.w;
 }
 
-uint place(uint quad) { return (quad & 7u) * blocks + (quad >> 3); }
+uint place(uint quad) { return (quad & 7u) * uint(X_BLOCKS) + (quad >> 3); }
 
 // ---- Sent for ahead ----
 
-// Makes the matrix that job i belongs to the present one.
-void find_part(uint i) {
-    part = 0u;
-    part_begin = 0u;
-    part_end = P.gated != 0u ? P.jobs : P.part[0].jobs;
-    while (i >= part_end && part + 1u < P.parts) {
-        part++;
-        part_begin = part_end;
-        part_end += P.part[part].jobs;
+uint team() { return gl_LocalInvocationIndex / LANES; }
+
+void read_phase() {
+    blocks = P.blocks;
+    two_23 = P.two_23;
+    gated = P.gated != 0u;
+    one_matrix = gated || P.parts == 1u;
+    each = uvec3(P.part[0].each, P.part[1].each, P.part[2].each);
+    turns_to = uvec3(P.part[0].turns, P.part[1].turns, P.part[2].turns);
+    column_step = P.column_step;
+    second_base = P.part[1].weight;
+}
+
+phase_part part_number(uint i) {
+    phase_part of = P.part[0];
+    if (i == 1u) of = P.part[1];
+    if (i == 2u) of = P.part[2];
+    return of;
+}
+
+void begin_ahead(uint turn_of) {
+    ahead_turn = turn_of;
+    ahead_block = round_base + (turn_of - part_begin) * LANES + gl_LocalInvocationIndex % LANES;
+}
+
+// i % blocks without a division of integers: of floats it may be one off.
+uint column_of(uint i) {
+    int column = int(i - uint(float(i) * P.per_blocks) * blocks);
+    if (column < 0) column += int(blocks);
+    return uint(column) < blocks ? uint(column) : uint(column) - blocks;
+}
+
+// The matrix that the present turn is of.
+void find_part() {
+    uint part = turn < turns_to.x || one_matrix ? 0u : turn < turns_to.y ? 1u : 2u;
+    part_begin = part == 0u ? 0u : part == 1u ? turns_to.x : turns_to.y;
+    part_end = part == 0u ? turns_to.x : part == 1u ? turns_to.y : turns_to.z;
+    m = part_number(part);
+    column_first = column_of((turn - part_begin) * LANES + gl_LocalInvocationIndex % LANES);
+    round_blocks = gl_NumWorkGroups.x * m.each * blocks;
+    round_base = round_now * round_blocks + gl_WorkGroupID.x * m.each * blocks;
+    begin_ahead(turn);
+}
+
+// Steps on to the turn behind the one that has been sent for: in the next round where the matrix is the only one.
+void step_ahead() {
+    ahead_turn += WARPS;
+    ahead_block += T;
+    if (ahead_turn >= part_end && one_matrix) {
+        round_base += round_blocks;
+        begin_ahead(team());
     }
-    m = P.part[part];
-    at = find_planes(m.n, m.form);
-    bool gated = P.gated != 0u;
-    second_base = gated ? P.part[1].weight : m.weight;
-    second_row = gated ? 0u : each;
 }
 
-uint job_rows() { return second_row + each; } // of the result
-
-uint team() { return gl_LocalInvocationIndex / LANES * gl_NumWorkGroups.x + gl_WorkGroupID.x; }
-uint teams() { return gl_NumWorkGroups.x * (T / LANES); }
-
-// Block b of the present matrix, and of the second stream. Behind the last: any block.
-void send_for(uint form, uint b) {
-    uint last = m.n - 1u;
-    next0 = block_load(m.weight, m.n, at, form, min(b, last));
-    next1 = block_load(second_base, m.n, at, form, min(b + second_row * blocks, last));
-}
+// Behind the last block: any, nobody wants its sum.
+uint block_ahead() { return min(ahead_block, m.n - 1u); }
 
 void send_first() {
-    uint b = (next_job - part_begin) * job_rows() * blocks + gl_LocalInvocationIndex % LANES;
-#if (FORMS & 1) != 0
-    if (m.form == FORM_F32) send_for(FORM_F32, b);
-#endif
-#if (FORMS & 2) != 0
-    if (m.form == FORM_F16) send_for(FORM_F16, b);
-#endif
-#if (FORMS & 4) != 0
-    if (m.form == FORM_BF16) send_for(FORM_BF16, b);
-#endif
-#if (FORMS & 8) != 0
-    if (m.form == FORM_Q4) send_for(FORM_Q4, b);
-#endif
-#if (FORMS & 16) != 0
-    if (m.form == FORM_Q4M) send_for(FORM_Q4M, b);
-#endif
-#if (FORMS & 32) != 0
-    if (m.form == FORM_Q5) send_for(FORM_Q5, b);
-#endif
-#if (FORMS & 64) != 0
-    if (m.form == FORM_Q5M) send_for(FORM_Q5M, b);
-#endif
-#if (FORMS & 128) != 0
-    if (m.form == FORM_Q6) send_for(FORM_Q6, b);
-#endif
-#if (FORMS & 256) != 0
-    if (m.form == FORM_Q8) send_for(FORM_Q8, b);
-#endif
-#if (FORMS & 512) != 0
-    if (m.form == FORM_Q8X2) send_for(FORM_Q8X2, b);
-#endif
-#if (FORMS & 1024) != 0
-    if (m.form == FORM_Q8X2M) send_for(FORM_Q8X2M, b);
-#endif
+#define SEND_TWO(FORM) \
+    if (m.form == FORM) { \
+        next0 = block_load(FORM, m.weight, block_ahead()); \
+        step_ahead(); \
+        next1 = block_load(FORM, m.weight, block_ahead()); \
+    }
+#define SEND_PAIR(FORM) \
+    if (m.form == FORM) { \
+        next0 = block_load(FORM, m.weight, block_ahead()); \
+        next1 = block_load(FORM, second_base, block_ahead()); \
+    }
+    if (gated) {
+        EACH_GATED_FORM(SEND_PAIR)
+    } else {
+        EACH_FORM(SEND_TWO)
+    }
+    step_ahead();
 }
 
 void product_ahead() {
     uint t = gl_LocalInvocationIndex;
-    blocks = P.blocks;
-    each = P.each;
-    next_job = team();
-    if (next_job < P.jobs) {
-        find_part(next_job);
-        send_first();
-    }
+    read_phase();
+    pieces_ahead = P.make == JOIN ? cache_pieces() : 1u;
+    round_now = 0u;
+    turn = team();
+    find_part();
+    send_first();
     if (P.norm != NONE)
         for (uint e = 0u; e < uint(QUADS_EACH); e++) norm_ahead[e] = vector_quad(P.norm, 4u * min(t + e * T, 8u * blocks - 1u));
     if (P.post != NONE)
@@ -137,6 +155,15 @@ void product_ahead() {
 }
 
 // ---- x ----
+
+// Called by all invocations, each with its quad of x or, not live, with zeros.
+void put_x(uint i, vec4 v, bool live) {
+    if (live) xs[place(i)] = v;
+    if (P.has_min == 0u) return;
+    float s = lanes_sum(sum_of(v), 4u);
+    if (live && i % 8u == 0u) x_sums[i / 8u].x = s;
+    if (live && i % 8u == 4u) x_sums[i / 8u].y = s;
+}
 
 void load_normed() {
     uint t = gl_LocalInvocationIndex, quads = 8u * blocks;
@@ -168,53 +195,53 @@ void load_normed() {
     float r = 1.0 / sqrt(group_sum(sum) / float(P.width) + P.eps);
     for (uint e = 0u; e < uint(QUADS_EACH); e++) {
         uint i = t + e * T;
-        if (i < quads) {
-            vec4 v = cut(h[e] * r * norm_ahead[e], 4u * i);
-            xs[place(i)] = v;
-            if (writer && P.norm_out != NONE) put_quad(P.norm_out, 4u * i, v);
-        }
+        vec4 v = i < quads ? cut(h[e] * r * norm_ahead[e], 4u * i) : vec4(0.0);
+        put_x(i, v, i < quads);
+        if (writer && P.norm_out != NONE && i < quads) put_quad(P.norm_out, 4u * i, v);
     }
 }
 
 void load_plain() {
     const uint AT_ONCE = 4u; // loads on their way
     uint quads = 8u * blocks;
-    for (uint first = gl_LocalInvocationIndex; first < quads; first += AT_ONCE * T) {
+    for (uint first = 0u; first < quads; first += AT_ONCE * T) {
+        uint i = first + gl_LocalInvocationIndex;
         vec4 v[AT_ONCE];
-        for (uint e = 0u; e < AT_ONCE; e++) v[e] = quad_at(P.in0, 4u * min(first + e * T, quads - 1u));
-        for (uint e = 0u; e < AT_ONCE; e++)
-            if (first + e * T < quads) xs[place(first + e * T)] = v[e];
+        for (uint e = 0u; e < AT_ONCE; e++) v[e] = quad_at(P.in0, 4u * min(i + e * T, quads - 1u));
+        for (uint e = 0u; e < AT_ONCE; e++) put_x(i + e * T, v[e], i + e * T < quads);
     }
 }
 
-// Pieces of the cache that attention went through by itself: weights of each piece, then its results times those.
+// Pieces of the cache that attention went through by itself: results of each times its share of the weights.
 void join_pieces(uint pieces) {
-    uint t = gl_LocalInvocationIndex, stats = P.pieces_at + P.heads * pieces * uint(HEAD_DIM);
-    for (uint h = t; h < P.heads; h += T) {
-        float top = -3.0e38, total = 0.0;
-        for (uint p = 0u; p < pieces; p++) top = max(top, a[stats + 2u * (h * pieces + p)]);
-        for (uint p = 0u; p < pieces; p++) {
-            uint at = stats + 2u * (h * pieces + p);
-            float w = exp(a[at] - top);
-            partial[h * pieces + p] = w;
-            total += w * a[at + 1u];
-        }
-        for (uint p = 0u; p < pieces; p++) partial[h * pieces + p] /= total;
-    }
+    const uint AT_ONCE = 8u; // loads on their way
+    uint t = gl_LocalInvocationIndex, stats = P.pieces_at + P.heads * pieces * D;
+    for (uint i = t; i < 2u * P.heads * pieces; i += T) partial[i] = a[stats + i]; // largest scores, sums of weights
     barrier();
-    for (uint i = t; i < 8u * blocks; i += T) {
-        uint h = min(4u * i / uint(HEAD_DIM), P.heads - 1u), d = 4u * i - h * uint(HEAD_DIM);
+    for (uint first_quad = 0u; first_quad < 8u * blocks; first_quad += T) {
+        uint i = first_quad + t, h = min(4u * i / D, P.heads - 1u), from = h * pieces, d = 4u * i - h * D;
+        float top = -3.0e38, total = 0.0;
+        for (uint p = 0u; p < pieces; p++) top = max(top, partial[2u * (from + p)]);
         vec4 sum = vec4(0.0);
-        for (uint p = 0u; p < pieces; p++)
-            sum += partial[h * pieces + p] * a4[(P.pieces_at + (h * pieces + p) * uint(HEAD_DIM) + d) / 4u];
-        sum = cut(sum, 4u * i);
-        xs[place(i)] = sum;
-        if (gl_WorkGroupID.x == 0u && P.norm_out != NONE) put_quad(P.norm_out, 4u * i, sum);
+        for (uint first = 0u; first < pieces; first += AT_ONCE) {
+            vec4 v[AT_ONCE];
+            for (uint e = 0u; e < AT_ONCE; e++) v[e] = a4[(P.pieces_at + (from + min(first + e, pieces - 1u)) * D + d) / 4u];
+            for (uint e = 0u; e < AT_ONCE; e++) {
+                uint p = min(first + e, pieces - 1u);
+                float w = first + e < pieces ? exp(partial[2u * (from + p)] - top) : 0.0;
+                total += w * partial[2u * (from + p) + 1u];
+                sum += w * v[e];
+            }
+        }
+        bool live = i < 8u * blocks;
+        sum = live ? cut(sum / total, 4u * i) : vec4(0.0);
+        put_x(i, sum, live);
+        if (live && gl_WorkGroupID.x == 0u && P.norm_out != NONE) put_quad(P.norm_out, 4u * i, sum);
     }
 }
 
 void make_x() {
-    uint t = gl_LocalInvocationIndex, pieces = P.make == JOIN ? cache_pieces() : 1u;
+    uint pieces = pieces_ahead;
     if (P.make == PLAIN || (P.make == JOIN && pieces == 1u))
         load_plain();
     else if (P.make == JOIN)
@@ -222,135 +249,150 @@ void make_x() {
     else
         load_normed();
     barrier();
-    if (P.has_min != 0u) {
-        for (uint k = t; k < blocks; k += T) {
-            vec4 one = vec4(1.0);
-            x_sums[k] = vec2(dot(one, x_quad(0u, k) + x_quad(1u, k) + x_quad(2u, k) + x_quad(3u, k)),
-                             dot(one, x_quad(4u, k) + x_quad(5u, k) + x_quad(6u, k) + x_quad(7u, k)));
-        }
-        barrier();
+}
+
+// ---- Turns ----
+
+const uint FOLDS = 1u << uint(FOLD); // lanes that add up
+
+// Where the sum of these lanes goes. Gated: both sums side by side.
+uint place_of_sum() {
+    uint place = (turn * LANES + gl_LocalInvocationIndex % LANES) / FOLDS;
+    return round_now % 2u * HALF + (gated ? 2u * place : place);
+}
+
+// This lane's block of the present turn.
+uint first_block() {
+    uint i = (turn - part_begin) * LANES + gl_LocalInvocationIndex % LANES;
+    return min((round_now * gl_NumWorkGroups.x + gl_WorkGroupID.x) * m.each * blocks + i, m.n - 1u);
+}
+
+// All turns of this team in the present matrix and round; leaves the blocks of the next ones on their way.
+void run_turns(uint form) {
+    uint column = column_first, b = first_block(), to = place_of_sum(); // b: of floats
+#define TAKE_TURN(NEXT) { \
+        float s = dot_block(form, NEXT, b, column); \
+        NEXT = block_load(form, m.weight, block_ahead()); \
+        step_ahead(); \
+        s = lanes_sum(s, FOLDS); \
+        if (gl_LocalInvocationIndex % FOLDS == 0u) partial[to] = s; \
+        to += T / FOLDS; \
+        b = min(b + T, m.n - 1u); \
+        column += column_step; \
+        if (column >= blocks) column -= blocks; \
+        turn += WARPS; \
+    }
+    while (turn < part_end) {
+        TAKE_TURN(next0)
+        if (turn >= part_end) { // an odd number of turns: what was sent for last comes last
+            block first = next1;
+            next1 = next0;
+            next0 = first;
+        } else
+            TAKE_TURN(next1)
+    }
+}
+
+void run_pairs(uint form) {
+    uint column = column_first, b = first_block(), to = place_of_sum();
+    for (; turn < part_end; turn += WARPS) {
+        block u = next0, v = next1;
+        next0 = block_load(form, m.weight, block_ahead());
+        next1 = block_load(form, second_base, block_ahead());
+        step_ahead();
+        vec2 sums = lanes_sums(dot_pair(form, u, v, b, column), FOLDS);
+        if (gl_LocalInvocationIndex % FOLDS == 0u) partial[to] = sums.x;
+        if (gl_LocalInvocationIndex % FOLDS == 0u) partial[to + 1u] = sums.y;
+        to += 2u * T / FOLDS;
+        b = min(b + T, m.n - 1u);
+        column += column_step;
+        if (column >= blocks) column -= blocks;
     }
 }
 
 // ---- Results ----
 
-void put_row(uint row, float s) {
-    if (m.bias != NONE) s += vector_at(m.bias + row);
-    a[m.result + row] = s;
-    row += m.first;
-    if (s > best || (s == best && row < best_at)) {
-        best = s;
+void keep_best(float v, uint row) {
+    if (v > best || (v == best && row < best_at)) {
+        best = v;
         best_at = row;
     }
 }
 
-// Called by all lanes of a team with what each adds to row `row` of a job, and to its second stream.
-void finish_row(uint row, vec2 sums) {
-    float s0 = lanes_sum(sums.x), s1 = lanes_sum(sums.y);
-    if (gl_LocalInvocationIndex % LANES != 0u) return;
-    if (second_row == 0u) s0 = act(s0) * s1;
-    if (row < m.rows) put_row(row, s0);
-    row += second_row;
-    if (second_row != 0u && row < m.rows) put_row(row, s1);
+// Ends row `row` of a round, counted through its matrices, from the partial sums. Called by all lanes that end one.
+void end_row(uint row) {
+    uint lanes = 1u << P.row_lanes, lane = gl_LocalInvocationIndex & (lanes - 1u), places = blocks / FOLDS;
+    uint i = row < each.x || one_matrix ? 0u : row < each.x + each.y ? 1u : 2u;
+    row -= i == 0u ? 0u : i == 1u ? each.x : each.x + each.y;
+    uint first = round_now % 2u * HALF + ((i == 0u ? 0u : i == 1u ? turns_to.x : turns_to.y) * LANES / FOLDS);
+    phase_part of = m;
+    if (!one_matrix) of = part_number(i);
+    bool live = row < of.each;
+    vec2 sums = vec2(0.0);
+    if (live)
+        for (uint j = lane; j < places; j += lanes) {
+            uint from = row * places + j;
+            sums += gated ? vec2(partial[first + 2u * from], partial[first + 2u * from + 1u])
+                : vec2(partial[first + from], 0.0);
+        }
+    sums = lanes_sums(sums, lanes);
+    float s = gated ? act(sums.x) * sums.y : sums.x;
+    row += (round_now * gl_NumWorkGroups.x + gl_WorkGroupID.x) * of.each;
+    if (lane != 0u || !live || row >= of.rows) return;
+    if (of.bias != NONE) s += vector_at(of.bias + row);
+    a[of.result + row] = s;
+    keep_best(s, of.first + row);
 }
 
-// The best of a work group's rows. Only the first lane of each has seen any.
-void put_best() {
+void end_rows() {
+    uint rows = each.x + each.y + each.z;
+    for (uint first = 0u; first < rows; first += T >> P.row_lanes) end_row(first + (gl_LocalInvocationIndex >> P.row_lanes));
+}
+
+// The best of what the invocations of a work group have found, in invocation 0.
+void join_best() {
     uint t = gl_LocalInvocationIndex;
-    barrier();
-    if (t % LANES == 0u) {
-        partial[t / LANES] = best;
-        partial[T + t / LANES] = uintBitsToFloat(best_at);
+    for (uint n = T / 2u; n > 0u; n /= 2u) {
+        barrier();
+        partial[t] = best;
+        partial[T + t] = uintBitsToFloat(best_at);
+        barrier();
+        if (t < n) keep_best(partial[t + n], floatBitsToUint(partial[T + t + n]));
     }
-    barrier();
-    if (t == 0u) {
-        for (uint i = 1u; i < T / LANES; i++) {
-            float v = partial[i];
-            uint at = floatBitsToUint(partial[T + i]);
-            if (v > best || (v == best && at < best_at)) {
-                best = v;
-                best_at = at;
-            }
-        }
-        a[P.best + 2u * gl_WorkGroupID.x] = best;
-        a[P.best + 2u * gl_WorkGroupID.x + 1u] = best_at == NONE ? 0.0 : float(best_at);
-    }
-}
-
-// One job; leaves the first blocks of the team's next one, if that is of the same matrix, on their way.
-void run_job(uint form) {
-    uint lane = gl_LocalInvocationIndex % LANES, first = (next_job - part_begin) * job_rows();
-    uint column = lane % blocks, row = lane / blocks, done = 0u; // an invocation's place; rows that are finished
-    uint rows = min(each, m.rows - first), end = rows * blocks;
-    vec2 carry = vec2(0.0); // of a row that has begun
-    next_job += teams();
-    bool more = next_job < part_end;
-    for (uint f = 0u; f < end; f += LANES) {
-        block u = next0, v = next1;
-        bool last = f + LANES >= end;
-        uint job = last && more ? next_job : next_job - teams();
-        send_for(form, (job - part_begin) * job_rows() * blocks + (last ? lane : f + LANES + lane));
-        vec2 sums = dot_blocks(form, u, v, m, second_base, first + row, column);
-        for (; (done + 1u) * blocks <= f + LANES && done < rows; done++) {
-            finish_row(first + done, row == done ? carry + sums : carry);
-            carry = vec2(0.0);
-        }
-        if (row == done) carry += sums;
-        for (column += LANES; column >= blocks; column -= blocks) row++;
-    }
-}
-
-// All jobs of this team in the present part.
-void run_part(uint form) {
-    while (next_job < part_end) run_job(form);
 }
 
 void product() {
-    uint jobs = P.jobs;
     best = -3.4e38;
     best_at = NONE;
-    if (gl_WorkGroupID.x < jobs) make_x();
-    while (next_job < jobs) {
-        if (next_job >= part_end) {
-            find_part(next_job);
-            send_first();
+    uvec3 rows = uvec3(P.part[0].rows, P.part[1].rows, P.part[2].rows);
+    if (any(lessThan(gl_WorkGroupID.x * each, rows))) { // else there is nothing left for this work group
+        make_x();
+        for (uint rounds = P.rounds; round_now < rounds; round_now++) {
+            bool sent = round_now == 0u || one_matrix; // are the blocks of this turn on their way?
+            while (turn < turns_to.z) {
+                if (!sent || turn >= part_end) {
+                    find_part();
+                    send_first();
+                }
+                sent = true;
+#define RUN_TURNS(FORM) if (m.form == FORM) run_turns(FORM);
+#define RUN_PAIRS(FORM) if (m.form == FORM) run_pairs(FORM);
+                if (gated) {
+                    EACH_GATED_FORM(RUN_PAIRS)
+                } else {
+                    EACH_FORM(RUN_TURNS)
+                }
+            }
+            barrier();
+            end_rows();
+            turn = team();
         }
-        uint form = m.form;
-#if (FORMS & 1) != 0
-        if (form == FORM_F32) run_part(FORM_F32);
-#endif
-#if (FORMS & 2) != 0
-        if (form == FORM_F16) run_part(FORM_F16);
-#endif
-#if (FORMS & 4) != 0
-        if (form == FORM_BF16) run_part(FORM_BF16);
-#endif
-#if (FORMS & 8) != 0
-        if (form == FORM_Q4) run_part(FORM_Q4);
-#endif
-#if (FORMS & 16) != 0
-        if (form == FORM_Q4M) run_part(FORM_Q4M);
-#endif
-#if (FORMS & 32) != 0
-        if (form == FORM_Q5) run_part(FORM_Q5);
-#endif
-#if (FORMS & 64) != 0
-        if (form == FORM_Q5M) run_part(FORM_Q5M);
-#endif
-#if (FORMS & 128) != 0
-        if (form == FORM_Q6) run_part(FORM_Q6);
-#endif
-#if (FORMS & 256) != 0
-        if (form == FORM_Q8) run_part(FORM_Q8);
-#endif
-#if (FORMS & 512) != 0
-        if (form == FORM_Q8X2) run_part(FORM_Q8X2);
-#endif
-#if (FORMS & 1024) != 0
-        if (form == FORM_Q8X2M) run_part(FORM_Q8X2M);
-#endif
     }
-    if (P.best != NONE) put_best();
+    if (P.best == NONE) return;
+    join_best();
+    if (gl_LocalInvocationIndex != 0u) return;
+    a[P.best + 2u * gl_WorkGroupID.x] = best;
+    a[P.best + 2u * gl_WorkGroupID.x + 1u] = best_at == NONE ? 0.0 : float(best_at);
 }
 
 // The best of all work groups.
@@ -359,27 +401,7 @@ void choose_best() {
     if (gl_WorkGroupID.x != 0u) return;
     best = -3.4e38;
     best_at = NONE;
-    for (uint i = t; i < P.jobs; i += T) {
-        float v = a[P.best + 2u * i];
-        uint at = uint(a[P.best + 2u * i + 1u]);
-        if (v > best || (v == best && at < best_at)) {
-            best = v;
-            best_at = at;
-        }
-    }
-    for (uint n = T / 2u; n > 0u; n /= 2u) {
-        barrier();
-        partial[t] = best;
-        partial[T + t] = uintBitsToFloat(best_at);
-        barrier();
-        if (t < n) {
-            float v = partial[t + n];
-            uint at = floatBitsToUint(partial[T + t + n]);
-            if (v > best || (v == best && at < best_at)) {
-                best = v;
-                best_at = at;
-            }
-        }
-    }
+    for (uint i = t; i < P.pairs; i += T) keep_best(a[P.best + 2u * i], uint(a[P.best + 2u * i + 1u]));
+    join_best();
     if (t == 0u) a[P.result] = grid_failed() ? -1.0 : best_at == NONE ? 0.0 : float(best_at);
 }

@@ -6,20 +6,25 @@ shared bool lost;
 
 bool grid_failed() { return failed != 0u; }
 
-// Waits until `target` arrivals have been counted (modulo 2^32).
-void grid_barrier(uint target) {
+// Arriving and waiting are two calls, so that what a phase needs to know of itself, and loads of what no other work group
+// writes, come between them. A memory barrier waits for loads too: theirs come behind the first one, and only one
+// invocation has another. (Whatever is read behind the wait is coherent.)
+void grid_arrive() {
     memoryBarrierBuffer();
     barrier();
+    if (gl_LocalInvocationIndex == 0u) atomicAdd(arrived, 1u);
+}
+
+// Waits until `target` arrivals have been counted (modulo 2^32).
+void grid_wait(uint target) {
     if (gl_LocalInvocationIndex == 0u) {
-        uint seen = atomicAdd(arrived, 1u) + 1u;
-        for (uint tries = 0u; int(seen - target) < 0 && !lost; tries++) {
-            seen = arrived;
-            if (tries == range.w) {
-                lost = true;
-                failed = 1u;
-            }
+        uint tries = 0u;
+        while (int(arrived - target) < 0 && tries != range.w && !lost) tries++;
+        if (tries == range.w) {
+            lost = true;
+            failed = 1u;
         }
+        memoryBarrierBuffer();
     }
     barrier();
-    memoryBarrierBuffer();
 }

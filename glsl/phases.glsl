@@ -2,23 +2,26 @@
 // Offsets count floats of the activations unless a line says otherwise.
 struct phase_part {
     uint weight, n;    // a matrix: first 16 bytes, blocks
-    uint rows, jobs;   // rows; batches of rows
+    uint rows, each;   // rows; how many of them a work group takes in a round
     uint result, bias; // where its result goes; float of the vectors, or NONE
     uint form, first;  // layout, see any_block.glsl; row 0 is row `first` of the whole weight
+    uint more, scales, mins; // where its planes begin, in words from its beginning
+    uint turns;              // of a round, up to the end of this matrix
 };
 
 struct phase {
     uint kind;                                // one of those below
     uint make, gated, has_min;                // product: how x is made; act(part 0) * part 1; some part has minimums
-    uint width, blocks, each, jobs;           // product: numbers and blocks of a row of x; rows of a job; jobs
+    uint width, blocks, rounds, column_step;  // product: numbers and blocks of a row of x; rounds; T % blocks
     uint in0, in1, norm, post;                // norm, post: floats of the vectors, or NONE
     float eps, post_eps, scale;
     uint parts;
     uint sum_out, post_out, norm_out, best;   // where else values go, or NONE; best: pairs of the largest and its row
     uint cache, slots, pages, window;         // attention: first number of the layer; page table: see cache.glsl
-    uint heads, kv_heads, dims, rope;         // dims: those that are rotated; rope: angles, a word of the step
+    uint heads, kv_heads, rope, pairs;        // rope: angles, a word of the step; best: how many pairs
     uint position, sequence, in2, result;     // words of the step; values of the new position; result of attention
-    uint pieces_at, spare0, spare1, spare2;   // what attention leaves for the product behind it
+    float per_blocks;                         // 1 / blocks
+    uint pieces_at, row_lanes, two_23;        // what attention leaves for the product behind it; product: see end_row(), unpack.glsl
     phase_part part[3];
 };
 

@@ -3,7 +3,12 @@
 // From stored bits to float without a shift and a conversion for each: a field at bit p, OR-ed under the exponent of
 // 2^23, is the float 2^23 + field * 2^p. Times 2^-p, less 2^(23 - p) + offset, it is q; every step is exact, fused or
 // not.
-const uint TWO_23 = 0x4B000000u; // the bits of 2^23
+//
+// TWO_23, the bits of 2^23, may be a variable of the including file: NVIDIA's compiler masks and ORs in one instruction
+// then, since only one of both operands can be a constant inside the instruction.
+#ifndef TWO_23
+#define TWO_23 0x4B000000u
+#endif
 
 // The bytes of a word less an offset. Those at bits 16 and 24 would reach the exponent: they are moved down.
 vec4 bytes(uint w, float offset) {
@@ -13,18 +18,19 @@ vec4 bytes(uint w, float offset) {
     return uintBitsToFloat(t) * unit.xyxy - (vec4(8388608.0, 32768.0, 8388608.0, 32768.0) + offset);
 }
 
-// Fields at bits 0, 4, 8, 12, each less an offset.
+// Fields at bits 0, 4, 8, 12 of words that have the exponent already, each less an offset.
 vec4 field_floats(uvec4 t, float offset) {
-    return uintBitsToFloat(t | TWO_23) * vec4(1.0, 0.0625, 0.00390625, 0.000244140625)
+    return uintBitsToFloat(t) * vec4(1.0, 0.0625, 0.00390625, 0.000244140625)
         - (vec4(8388608.0, 524288.0, 32768.0, 2048.0) + offset);
 }
 
-vec4 nibbles(uint w, float offset) { return field_floats(uvec4(w) & uvec4(0xFu, 0xF0u, 0xF00u, 0xF000u), offset); }
+uvec4 nibble_fields(uint w) { return (uvec4(w) & uvec4(0xFu, 0xF0u, 0xF00u, 0xF000u)) | TWO_23; }
+
+vec4 nibbles(uint w, float offset) { return field_floats(nibble_fields(w), offset); }
 
 // Nibbles with high bits, which lie above them: `mask` of those at bit 4, and so on.
 vec4 wide_nibbles(uint w, uint high, uint mask, float offset) {
-    uvec4 t = uvec4(w) & uvec4(0xFu, 0xF0u, 0xF00u, 0xF000u);
-    return field_floats(t | (uvec4(high) & uvec4(mask, mask << 4u, mask << 8u, mask << 12u)), offset);
+    return field_floats(nibble_fields(w) | (uvec4(high) & uvec4(mask, mask << 4u, mask << 8u, mask << 12u)), offset);
 }
 
 // Halves, the first of a pair in the low bits of its word. Finite ones only: infinity reads as 65536.

@@ -197,7 +197,9 @@ typedef struct gles_run {
 
 /* What the program of a tape's phases is made for (phases.c). */
 typedef struct gles_phase_shape {
-    int threads, x_blocks, quads_each, head_dim, group, block, act, forms;
+    int threads, x_blocks, quads_each, head_dim, rope_dims, group, act, fold;
+    int partials;           /* floats of shared memory for sums on their way */
+    int forms, gated_forms; /* a bit for each layout of matrices alone, and of gated pairs */
 } gles_phase_shape;
 
 /* Words of the step buffer; see step.c. */

@@ -1,11 +1,13 @@
 /* Groups of ops as phases of decode.comp: what its parameters are, and how much each work group does. */
 #include "backends/gles/phases.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { UNIFORM_PHASES = 256, FEW_PHASES = 64 };
-static const uint32_t NONE = UINT32_MAX; /* no place, no vector */
+enum { UNIFORM_PHASES = 224, FEW_PHASES = 56 };
+static const uint32_t NONE = UINT32_MAX;   /* no place, no vector */
+static const uint32_t TWO_23 = 0x4B000000; /* the bits of 2^23 as a float: see glsl/unpack.glsl */
 
 static uint32_t divide_up(uint32_t a, uint32_t b) {
     return (a + b - 1) / b;
@@ -22,7 +24,7 @@ static int heads_of_unit(const backend_program *p, const tape_op *attend) {
 }
 
 /* How a weight lies, as any_block.glsl reads it. */
-static uint32_t form_of(const backend_weight *w) {
+static uint32_t form_of(int layout) {
     static const uint32_t forms[GLES_LAYOUTS] = {
         [GLES_F32] = 32,
         [GLES_F16] = 16,
@@ -36,7 +38,7 @@ static uint32_t form_of(const backend_weight *w) {
         [GLES_Q8X2] = 8 | 128 << 8 | 2 << 16,
         [GLES_Q8X2M] = 8 | 128 << 8 | 2 << 16 | 1 << 20,
     };
-    return forms[w->layout];
+    return forms[layout];
 }
 
 static int max_int(int a, int b) {
@@ -44,71 +46,114 @@ static int max_int(int a, int b) {
 }
 
 static void add_op(const backend_program *p, const tape_op *op, gles_phase_shape *s) {
-    if (op->kind == TAPE_MATMUL) s->forms |= 1 << gles_weight_of(p, op, 0)->layout;
     if (op->kind == TAPE_MATMUL) s->x_blocks = max_int(s->x_blocks, (int)gles_blocks(gles_weight_of(p, op, 0)->cols));
     if (op->kind == TAPE_NORM) {
         int quads = 8 * (int)gles_blocks(p->request.tape->values[op->out].width);
         s->quads_each = max_int(s->quads_each, (quads + s->threads - 1) / s->threads);
     }
     if (op->kind == TAPE_GATE) s->act = (int)op->p.act;
+    if (op->kind == TAPE_ROPE) s->rope_dims = p->request.tape->ropes[op->p.rope].dims;
     if (op->kind != TAPE_ATTEND) return;
     s->head_dim = op->p.head_dim;
     s->group = max_int(s->group, heads_of_unit(p, op));
 }
 
+/* Layouts and row lengths of the matrices of the group of n ops from op i on. */
+static void add_layouts(const backend_program *p, int i, int n, gles_phase_shape *s) {
+    int *forms = gles_op_at(p, i + n - 1)->kind == TAPE_GATE ? &s->gated_forms : &s->forms;
+    for (int j = i; j < i + n; j++) {
+        if (gles_op_at(p, j)->kind != TAPE_MATMUL) continue;
+        const backend_weight *w = gles_weight_of(p, gles_op_at(p, j), 0);
+        *forms |= 1 << w->layout;
+        while (gles_blocks(w->cols) % (1u << s->fold)) s->fold--; /* lanes of a fold are of one row */
+    }
+}
+
 /* Is the op as the shape has it? One shader serves all layers. */
-static bool agrees(const tape_op *op, const gles_phase_shape *s) {
+static bool agrees(const tape *t, const tape_op *op, const gles_phase_shape *s) {
+    if (op->kind == TAPE_ROPE) return s->rope_dims == t->ropes[op->p.rope].dims;
     if (op->kind == TAPE_GATE) return s->act == (int)op->p.act;
     if (op->kind != TAPE_ATTEND) return true;
-    if (op->p.heads > 2 * s->threads) return false; /* a weight of each lies in `partial` */
+    if (2 * op->p.heads > s->partials) return false; /* two numbers of each lie there */
     return s->head_dim == op->p.head_dim && op->p.heads / op->p.kv_heads % s->group == 0;
 }
 
 /* Room for x, and for two quads an invocation of attention's results. */
 static int x_quads(const gles_phase_shape *s) {
-    return max_int(8 * s->x_blocks, 2 * s->threads);
+    return max_int(8 * (s->x_blocks | 1), 2 * s->threads);
+}
+
+/* Positions of the cache that a work group goes through at a time: POSITIONS of decode_cache.glsl. */
+static int positions(const gles_phase_shape *s, bool f32) {
+    enum { LANES = 32 };
+    int units = s->head_dim / (f32 ? 4 : 8), key_lanes = 2;
+    while (key_lanes < units && key_lanes < LANES) key_lanes *= 2;
+    int ahead = s->group > 1 ? 2 : 4;
+    return ahead * (s->threads / LANES) * (LANES / key_lanes);
+}
+
+/* What attention, and finding the best of a work group, need of `partial`. */
+static int least_partials(const gles_phase_shape *s, bool f32) {
+    return max_int((s->group + 2) * s->head_dim + 2 * s->group * positions(s, f32), 2 * s->threads);
 }
 
 /* Bytes of shared memory, declaration by declaration (decode*, grid, lanes, reduce). */
 static int shared_bytes(const backend_device *d, const gles_phase_shape *s) {
     bool lanes = d->c.limits.subgroup == 32;
-    int product = 16 * x_quads(s) + 8 * s->x_blocks + 8 * s->threads;
-    int attend = 4 * ((s->group + 1) * s->head_dim + (s->group + 1) * s->block + 3 * s->group + s->head_dim);
-    return product + attend + (lanes ? 128 : 8 * s->threads) + 16;
+    return 16 * x_quads(s) + 8 * (s->x_blocks | 1) + 4 * s->partials + (lanes ? 256 : 8 * s->threads) + 16;
 }
 
 bool gles_phases_shape(const backend_program *p, gles_phase_shape *out) {
-    enum { BINDINGS = 8, MOST_QUADS = 4, LARGEST_BLOCK = 256 };
+    enum { BINDINGS = 8, MOST_QUADS = 4, MOST_PARTIALS = 4096, MOST_FOLD = 3 };
     const backend_device *d = p->device;
-    gles_phase_shape s = {.threads = d->decode_threads, .head_dim = 8, .group = 1, .quads_each = 1};
+    bool f32 = p->request.cache && p->request.cache->f32;
+    gles_phase_shape s = {
+        .threads = d->decode_threads, .head_dim = 8, .rope_dims = 8, .group = 1, .fold = MOST_FOLD, .quads_each = 1};
     for (int i = 0; i < p->request.n_ops; i++) add_op(p, gles_op_at(p, i), &s);
+    for (int i = 0, n; i < p->request.n_ops; i += n ? n : 1)
+        if ((n = gles_products_group(p, i)) > 0) add_layouts(p, i, n, &s);
+    int least = least_partials(&s, f32);
+    s.partials = max_int(MOST_PARTIALS, least);
+    while (s.partials > least && shared_bytes(d, &s) > d->c.limits.shared) s.partials = max_int(s.partials / 2, least);
     bool good = d->c.limits.blocks >= BINDINGS && s.x_blocks > 0 && s.head_dim % 8 == 0 &&
-                s.head_dim / 4 <= s.threads && s.quads_each <= MOST_QUADS;
-    for (int i = 0; i < p->request.n_ops && good; i++) good = agrees(gles_op_at(p, i), &s);
-    s.block = s.threads >= 2 * LARGEST_BLOCK ? LARGEST_BLOCK : TAPE_PAGE;
-    while (s.block > TAPE_PAGE && shared_bytes(d, &s) > d->c.limits.shared) s.block /= 2;
+                s.head_dim / 4 <= s.threads && s.quads_each <= MOST_QUADS && shared_bytes(d, &s) <= d->c.limits.shared;
+    for (int i = 0; i < p->request.n_ops && good; i++) good = agrees(p->request.tape, gles_op_at(p, i), &s);
     *out = s;
-    return good && shared_bytes(d, &s) <= d->c.limits.shared;
+    return good;
+}
+
+/* "DO(number) ..." of each form. */
+static const char *list_forms(int layouts, char text[256]) {
+    int at = 0;
+    text[0] = 0;
+    for (int i = 0; i < GLES_LAYOUTS; i++)
+        if (layouts >> i & 1) at += snprintf(text + at, 256 - (size_t)at, "DO(%uu) ", form_of(i));
+    return text;
 }
 
 glint_status gles_phases_open(backend_program *p, glint_error *err) {
     const gles_phase_shape *s = &p->shape;
     const backend_cache *cache = p->request.cache;
     GLint uniform = 0;
+    char forms[256], gated_forms[256];
     p->device->c.gl.GetIntegerv(GL_MAX_UNIFORM_BLOCK_SIZE, &uniform);
     p->window = (size_t)uniform >= UNIFORM_PHASES * sizeof(gles_phase) ? UNIFORM_PHASES : FEW_PHASES;
-    const gles_define defines[] = {{"SUBGROUP", NULL, p->device->c.limits.subgroup},
-                                   {"THREADS", NULL, s->threads},
-                                   {"MOST_PHASES", NULL, p->window},
-                                   {"X_BLOCKS", NULL, s->x_blocks},
-                                   {"X_QUADS", NULL, x_quads(s)},
-                                   {"QUADS_EACH", NULL, s->quads_each},
-                                   {"HEAD_DIM", NULL, s->head_dim},
-                                   {"GROUP", NULL, s->group},
-                                   {"BLOCK", NULL, s->block},
-                                   {"CACHE_F32", NULL, cache && cache->f32},
-                                   {"ACT", NULL, s->act},
-                                   {"FORMS", NULL, s->forms}};
+    const gles_define defines[] = {
+        {"SUBGROUP", NULL, p->device->c.limits.subgroup},
+        {"THREADS", NULL, s->threads},
+        {"MOST_PHASES", NULL, p->window},
+        {"X_BLOCKS", NULL, s->x_blocks | 1}, /* odd: quads of a block lie in different banks */
+        {"X_QUADS", NULL, x_quads(s)},
+        {"QUADS_EACH", NULL, s->quads_each},
+        {"HEAD_DIM", NULL, s->head_dim},
+        {"ROPE_DIMS", NULL, s->rope_dims},
+        {"GROUP", NULL, s->group},
+        {"PARTIALS", NULL, s->partials},
+        {"FOLD", NULL, s->fold},
+        {"CACHE_F32", NULL, cache && cache->f32},
+        {"ACT", NULL, s->act},
+        {"EACH_FORM(DO)", list_forms(s->forms, forms), 0},
+        {"EACH_GATED_FORM(DO)", list_forms(s->gated_forms, gated_forms), 0}};
     glint_status status =
         gles_program_get(p->device->programs, "decode.comp", defines, GLES_COUNT(defines), &p->decode, err);
     return status ? status : gles_grid_measure(p, err);
@@ -157,22 +202,38 @@ static glint_status add_phase(backend_program *p, const gles_phase *phase, GLuin
 }
 
 static gles_phase empty_phase(enum gles_phase_kind kind) {
-    return (gles_phase){
-        .kind = kind, .norm = NONE, .post = NONE, .sum_out = NONE, .post_out = NONE, .norm_out = NONE, .best = NONE};
+    return (gles_phase){.two_23 = TWO_23,
+                        .kind = kind,
+                        .norm = NONE,
+                        .post = NONE,
+                        .sum_out = NONE,
+                        .post_out = NONE,
+                        .norm_out = NONE,
+                        .best = NONE};
 }
 
 /* ---- Products ---- */
 
-/* Rows of a job: where there are few, so many that each team of lanes has one job. */
+/* Rows of a work group in a round: in as few rounds as there is room for their partial sums. */
 static void share_rows(const backend_program *p, gles_phase *q) {
-    enum { TEAM = 32, MOST_ROWS = 8 };
-    uint32_t parts = q->gated ? 1 : q->parts, streams = q->gated ? 1 : 2, rows = 0; /* see decode_product.glsl */
-    uint32_t teams = (uint32_t)p->shape.threads / TEAM * p->groups_at_once;
-    for (uint32_t i = 0; i < parts; i++) rows += q->part[i].rows;
-    q->each = divide_up(rows, streams * teams);
-    if (q->each > MOST_ROWS) q->each = MOST_ROWS;
-    q->jobs = 0;
-    for (uint32_t i = 0; i < parts; i++) q->jobs += q->part[i].jobs = divide_up(q->part[i].rows, streams * q->each);
+    enum { LANES = 32, LOG_LANES = 5 };
+    uint32_t matrices = q->gated ? 1 : q->parts, sums = q->gated ? 2 : 1, threads = (uint32_t)p->shape.threads;
+    uint32_t rows, turns, room = (uint32_t)p->shape.partials / 2, fold = (uint32_t)p->shape.fold;
+    q->rounds = 0;
+    do {
+        q->rounds++;
+        rows = turns = 0;
+        for (uint32_t i = 0; i < GLES_PHASE_PARTS; i++) {
+            gles_phase_part *m = &q->part[i];
+            m->each = i < matrices ? divide_up(m->rows, q->rounds * p->groups_at_once) : 0;
+            rows += m->each;
+            m->turns = turns += divide_up(m->each * q->blocks, LANES);
+        }
+    } while ((turns * LANES >> fold) * sums > room);
+    for (q->row_lanes = 0; q->row_lanes < LOG_LANES; q->row_lanes++)
+        if (rows << (q->row_lanes + 1) > threads || 1u << q->row_lanes >= q->blocks >> fold) break;
+    q->column_step = threads % q->blocks;
+    q->per_blocks = 1.0F / (float)q->blocks;
 }
 
 static void set_front(const backend_program *p, const gles_front *f, gles_phase *q) {
@@ -217,13 +278,18 @@ typedef struct product {
 static gles_phase_part part_of(const backend_program *p, const tape_op *op, int slice) {
     const backend_weight *w = gles_weight_of(p, op, 0), *bias = gles_weight_of(p, op, 1);
     const gles_slice *s = &w->slices[slice];
+    uint32_t n = (uint32_t)s->rows * gles_blocks(w->cols), form = form_of((int)w->layout);
+    int more = (form & 0xFF) == 5 || (form & 0xFF) == 6, scales = 1 + more;
     return (gles_phase_part){.weight = (uint32_t)(s->offset / 16),
-                             .n = (uint32_t)s->rows * gles_blocks(w->cols),
+                             .n = n,
                              .rows = (uint32_t)s->rows,
                              .result = p->offset[op->out] + (uint32_t)s->first,
                              .bias = bias ? (uint32_t)bias->vector + (uint32_t)s->first : NONE,
-                             .form = form_of(w),
-                             .first = (uint32_t)s->first};
+                             .form = form,
+                             .first = (uint32_t)s->first,
+                             .more = more ? (uint32_t)gles_plane_start(w->layout, 1, n) : 0,
+                             .scales = form >> 16 ? (uint32_t)gles_plane_start(w->layout, scales, n) : 0,
+                             .mins = form >> 20 ? (uint32_t)gles_plane_start(w->layout, scales + 1, n) : 0};
 }
 
 static int arena_of(const product *a) {
@@ -277,7 +343,7 @@ static glint_status record_products(backend_program *p, int i, int n, glint_erro
     best.result = p->offset[last->out];
     int before = p->n_phases;
     glint_status s = add_products(p, q, all, count, err);
-    best.jobs = (uint32_t)(p->n_phases - before) * p->groups_at_once;
+    best.pairs = (uint32_t)(p->n_phases - before) * p->groups_at_once;
     return s ? s : add_phase(p, &best, 0, 0, err);
 }
 
@@ -296,7 +362,6 @@ static glint_status record_attention(backend_program *p, int i, glint_error *err
     q.result = p->offset[attend->out];
     q.heads = (uint32_t)attend->p.heads;
     q.kv_heads = (uint32_t)attend->p.kv_heads;
-    q.dims = (uint32_t)t->ropes[f.q_rope->p.rope].dims;
     q.rope = p->at.rope[f.q_rope->p.rope];
     q.scale = attend->p.scale;
     q.window = (uint32_t)tape_window(t, attend);

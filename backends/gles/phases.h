@@ -9,7 +9,7 @@
 enum { GLES_PHASE_PARTS = 3 };
 
 typedef struct gles_phase_part {
-    uint32_t weight, n, rows, jobs, result, bias, form, first;
+    uint32_t weight, n, rows, each, result, bias, form, first, more, scales, mins, turns;
 } gles_phase_part;
 
 enum gles_phase_kind { GLES_PHASE_PRODUCT, GLES_PHASE_ATTEND, GLES_PHASE_BEST, GLES_PHASE_NOTHING };
@@ -17,18 +17,19 @@ enum gles_make { GLES_MAKE_PLAIN, GLES_MAKE_NORM, GLES_MAKE_ADD_NORM, GLES_MAKE_
 
 typedef struct gles_phase {
     uint32_t kind, make, gated, has_min;
-    uint32_t width, blocks, each, jobs;
+    uint32_t width, blocks, rounds, column_step;
     uint32_t in0, in1, norm, post;
     float eps, post_eps, scale;
     uint32_t parts;
     uint32_t sum_out, post_out, norm_out, best;
     uint32_t cache, slots, pages, window;
-    uint32_t heads, kv_heads, dims, rope;
+    uint32_t heads, kv_heads, rope, pairs;
     uint32_t position, sequence, in2, result;
-    uint32_t pieces_at, spare[3];
+    float per_blocks;
+    uint32_t pieces_at, row_lanes, two_23;
     gles_phase_part part[GLES_PHASE_PARTS];
 } gles_phase;
-_Static_assert(sizeof(gles_phase) == 240, "256 or 64 phases are a multiple of the alignment and fit a uniform block");
+_Static_assert(sizeof(gles_phase) == 288, "224 or 56 phases are a multiple of the alignment and fit a uniform block");
 
 /* ---- Groups (groups.c): which ops run as one; i counts ops from the range's first ---- */
 
