@@ -106,9 +106,9 @@ static glint_status compile(part *p, const part_setup *s, glint_error *err) {
     for (int c = 0; c < PART_CLASSES && !status; c++) {
         if (c && rows[c] == rows[c - 1]) continue;
         r.max_rows = p->program_rows[c] = rows[c];
-        if (p->backend
-                ->snapshots) /* a device copies what crosses behind its own commands, so that one wait is enough */
-            r.n_snapshots = (p->backend->asynchronous ? crossing : 0) + (c == 0 ? s->n_snapshots : 0);
+        /* A device copies what crosses behind its own commands, so that one wait is enough. */
+        int lasting = (p->backend->asynchronous ? crossing : 0) + (c == 0 ? s->n_snapshots : 0);
+        r.n_snapshots = p->backend->snapshots ? lasting : 0;
         r.max_outputs = min_int(rows[c], s->outputs);
         status = p->backend->compile(p->device, &r, &p->programs[c], err);
     }

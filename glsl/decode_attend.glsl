@@ -24,7 +24,7 @@ const bool FOLDED = UNITS < LANES && LANES % UNITS == 0u;
 const uint LEFT = FOLDED ? WARPS : SHARES, APART = FOLDED ? LANES : UNITS;
 const float LOWEST = -3.0e38;
 
-// `partial`: queries, and behind them the new key; the new value; scores of two turns. See attention_floats in phases.c.
+// `partial`: queries, and behind them the new key; the new value; scores of two turns. Counted by least_partials in phases.c.
 const uint NEW_VALUE = (G + 1u) * D, SCORES = NEW_VALUE + D;
 
 // A unit as quads, and back.

@@ -168,8 +168,8 @@ static void test_two_contexts(void) {
     open_bench(&b, models[0]);
     for (int d = 0; d < n; d++) {
         char split[SPLIT];
-        snprintf(split, sizeof split, "%s=0-1,failing:step9999@%s=2-4,%s=5-7", list[d].name, list[d].name,
-                 list[d].name);
+        const char *name = list[d].name;
+        snprintf(split, sizeof split, "%.60s=0-1,failing:step9999@%.60s=2-4,%.60s=5-7", name, name, name);
         check_split(&b, models[0], split);
     }
     close_bench(&b);
