@@ -365,7 +365,8 @@ void product() {
     best = -3.4e38;
     best_at = NONE;
     uvec3 rows = uvec3(P.part[0].rows, P.part[1].rows, P.part[2].rows);
-    if (any(lessThan(gl_WorkGroupID.x * each, rows))) { // else there is nothing left for this work group
+    bool alone = P.parts == 0u && gl_WorkGroupID.x == 0u; // x is all that is wanted
+    if (alone || any(lessThan(gl_WorkGroupID.x * each, rows))) { // else there is nothing left for this work group
         make_x();
         for (uint rounds = P.rounds; round_now < rounds; round_now++) {
             bool sent = round_now == 0u || one_matrix; // are the blocks of this turn on their way?

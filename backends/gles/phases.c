@@ -54,6 +54,7 @@ static void add_op(const backend_program *p, const tape_op *op, gles_phase_shape
     if (op->kind == TAPE_GATE) s->act = (int)op->p.act;
     if (op->kind == TAPE_ROPE) s->rope_dims = p->request.tape->ropes[op->p.rope].dims;
     if (op->kind != TAPE_ATTEND) return;
+    s->x_blocks = max_int(s->x_blocks, (int)gles_blocks(p->request.tape->values[op->out].width)); /* see add_join */
     s->head_dim = op->p.head_dim;
     s->group = max_int(s->group, heads_of_unit(p, op));
 }
@@ -254,18 +255,23 @@ static void set_front(const backend_program *p, const gles_front *f, gles_phase 
     if (p->kept[post->out]) q->post_out = p->offset[post->out];
 }
 
+/* x is what attention left, in pieces. */
+static void set_join(const gles_phase *attended, gles_phase *q) {
+    q->make = GLES_MAKE_JOIN;
+    q->in0 = attended->result;
+    q->heads = attended->heads;
+    q->window = attended->window;
+    q->position = attended->position;
+    q->pieces_at = attended->pieces_at;
+}
+
 /* x of a product alone: what attention left, or any value. */
 static void set_plain(const backend_program *p, int i, gles_phase *q) {
     q->in0 = p->offset[gles_op_at(p, i)->in[0]];
     gles_phase attended = p->n_phases ? p->phases[p->n_phases - 1] : empty_phase(GLES_PHASE_NOTHING);
     if (attended.kind != GLES_PHASE_ATTEND || attended.result != q->in0 || gles_op_at(p, i - 1)->kind != TAPE_ATTEND)
         return;
-    q->make = GLES_MAKE_JOIN;
-    q->heads = attended.heads;
-    q->window = attended.window;
-    q->position = attended.position;
-    q->pieces_at = attended.pieces_at;
-    q->norm_out = q->in0;
+    set_join(&attended, q);
 }
 
 /* A matrix, or a slice of one, that is multiplied in this group. */
@@ -349,6 +355,16 @@ static glint_status record_products(backend_program *p, int i, int n, glint_erro
 
 /* ---- Attention ---- */
 
+/* Attention's own result, where somebody looks at it: else the product behind it joins the pieces for itself. */
+static glint_status add_join(backend_program *p, const gles_phase *attended, int width, glint_error *err) {
+    gles_phase q = empty_phase(GLES_PHASE_PRODUCT);
+    set_join(attended, &q);
+    q.norm_out = q.in0;
+    q.width = (uint32_t)width;
+    q.blocks = gles_blocks(width);
+    return add_phase(p, &q, 0, 0, err);
+}
+
 static glint_status record_attention(backend_program *p, int i, glint_error *err) {
     gles_attention f = gles_find_attention(p, i);
     const tape_op *attend = f.attend;
@@ -377,7 +393,8 @@ static glint_status record_attention(backend_program *p, int i, glint_error *err
         q.post = (uint32_t)gles_weight_of(p, f.k_norm, 0)->vector;
         q.post_eps = f.k_norm->p.eps;
     }
-    return add_phase(p, &q, 0, gles_cache_buffer(cache, attend->p.cache), err);
+    glint_status s = add_phase(p, &q, 0, gles_cache_buffer(cache, attend->p.cache), err);
+    return s || !p->kept[attend->out] ? s : add_join(p, &q, t->values[attend->out].width, err);
 }
 
 glint_status gles_phases_record(backend_program *p, int i, int n, glint_error *err) {
