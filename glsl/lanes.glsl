@@ -5,57 +5,21 @@ const uint LANES = 32u;
 #if SUBGROUP == 32
 float lanes_other(float v, uint d) { return subgroupShuffleXor(v, d); }
 
-// Written out: NVIDIA keeps a loop a loop, also where n is constant.
-vec2 lanes_sums(vec2 v, uint n) {
-    if (n > 1u) {
-        v += vec2(lanes_other(v.x, 1u), lanes_other(v.y, 1u));
-        if (n > 2u) {
-            v += vec2(lanes_other(v.x, 2u), lanes_other(v.y, 2u));
-            if (n > 4u) {
-                v += vec2(lanes_other(v.x, 4u), lanes_other(v.y, 4u));
-                if (n > 8u) {
-                    v += vec2(lanes_other(v.x, 8u), lanes_other(v.y, 8u));
-                    if (n > 16u) v += vec2(lanes_other(v.x, 16u), lanes_other(v.y, 16u));
-                }
-            }
-        }
+// Steps written out: NVIDIA keeps a loop a loop, also where n is constant.
+#define LANES_STEPS(STEP) \
+    if (n > 1u) { \
+        STEP(1u) \
+        if (n > 2u) { \
+            STEP(2u) \
+            if (n > 4u) { \
+                STEP(4u) \
+                if (n > 8u) { \
+                    STEP(8u) \
+                    if (n > 16u) STEP(16u) \
+                } \
+            } \
+        } \
     }
-    return v;
-}
-
-float lanes_sum(float v, uint n) {
-    if (n > 1u) {
-        v += lanes_other(v, 1u);
-        if (n > 2u) {
-            v += lanes_other(v, 2u);
-            if (n > 4u) {
-                v += lanes_other(v, 4u);
-                if (n > 8u) {
-                    v += lanes_other(v, 8u);
-                    if (n > 16u) v += lanes_other(v, 16u);
-                }
-            }
-        }
-    }
-    return v;
-}
-
-float lanes_max(float v, uint n) {
-    if (n > 1u) {
-        v = max(v, lanes_other(v, 1u));
-        if (n > 2u) {
-            v = max(v, lanes_other(v, 2u));
-            if (n > 4u) {
-                v = max(v, lanes_other(v, 4u));
-                if (n > 8u) {
-                    v = max(v, lanes_other(v, 8u));
-                    if (n > 16u) v = max(v, lanes_other(v, 16u));
-                }
-            }
-        }
-    }
-    return v;
-}
 #else
 shared float lanes_buffer[THREADS];
 
@@ -67,18 +31,26 @@ float lanes_other(float v, uint d) {
     return lanes_buffer[t ^ d];
 }
 
-float lanes_sum(float v, uint n) {
-    for (uint d = 1u; d < n; d *= 2u) v += lanes_other(v, d);
+#define LANES_STEPS(STEP) for (uint d = 1u; d < n; d *= 2u) STEP(d)
+#endif
+
+vec2 lanes_sums(vec2 v, uint n) {
+#define LANES_ADD_BOTH(D) v += vec2(lanes_other(v.x, D), lanes_other(v.y, D));
+    LANES_STEPS(LANES_ADD_BOTH)
     return v;
 }
 
-vec2 lanes_sums(vec2 v, uint n) { return vec2(lanes_sum(v.x, n), lanes_sum(v.y, n)); }
+float lanes_sum(float v, uint n) {
+#define LANES_ADD(D) v += lanes_other(v, D);
+    LANES_STEPS(LANES_ADD)
+    return v;
+}
 
 float lanes_max(float v, uint n) {
-    for (uint d = 1u; d < n; d *= 2u) v = max(v, lanes_other(v, d));
+#define LANES_TAKE_LARGER(D) v = max(v, lanes_other(v, D));
+    LANES_STEPS(LANES_TAKE_LARGER)
     return v;
 }
-#endif
 
 float lanes_sum(float v) { return lanes_sum(v, LANES); }
 
