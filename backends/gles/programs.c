@@ -55,14 +55,12 @@ void gles_programs_count(const gles_programs *p, int *compiled, int *loaded) {
 
 /* ---- Compiling ---- */
 
-enum { LOG_BYTES = 16384 };
+enum { LOG_BYTES = 16384 /* warnings may fill thousands before the error */ };
 
 static glint_status refused(const gles_programs *p, const gles_composed *source, const char *what, const char *log,
                             glint_error *err) {
     char line[256];
-    const char *fault = strstr(log, "error"); /* warnings may stand before it */
-    while (fault && fault > log && fault[-1] != '\n') fault--;
-    gles_log_line(source, fault ? fault : log, line, sizeof line);
+    gles_log_line(source, log, line, sizeof line);
     return base_fail(err, GLINT_DEVICE, "%s: shader %s does not %s: %s", p->c->renderer, source->files[0], what, line);
 }
 
