@@ -1,4 +1,5 @@
 /* The decode loop: prompt in, tokens out. Allocates nothing. */
+#include "core/base/clock.h"
 #include "core/session.h"
 
 static glint_status choose_from_top(glint_session *s, glint_sampler *sampler, bool *decided, int32_t *id,
@@ -86,16 +87,16 @@ static glint_status decode(glint_session *s, glint_sampler *sampler, const glint
 glint_status glint_generate(glint_session *s, glint_sampler *sampler, const glint_generate_options *o,
                             glint_timings *timings, glint_error *err) {
     if (!o->n_prompt) return base_fail(err, GLINT_BAD_INPUT, "the prompt has no tokens");
-    double begin = session_seconds();
+    double begin = base_seconds();
     glint_status status = glint_session_feed(s, 0, o->prompt, o->n_prompt, err);
     if (status) return status;
     for (size_t i = 0; sampler && i < o->n_prompt; i++) glint_sampler_accept(sampler, o->prompt[i]);
     glint_generated g = {0};
     status = choose(s, sampler, o->need_logits, &g.logits, &g.id, err);
-    double decoding = session_seconds();
+    double decoding = base_seconds();
     glint_timings took = {.prefill_seconds = decoding - begin, .prefill_tokens = (int)o->n_prompt};
     if (!status) status = decode(s, sampler, o, g, &took.decode_tokens, err);
-    took.decode_seconds = session_seconds() - decoding;
+    took.decode_seconds = base_seconds() - decoding;
     if (timings) *timings = took;
     return status;
 }

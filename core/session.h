@@ -79,6 +79,4 @@ bool session_values_last(const glint_session *s);
 /* Row 0 of an observed value of such a step. */
 glint_status session_read_earlier(glint_session *s, backend_ticket ticket, tape_value v, float *out, glint_error *err);
 
-double session_seconds(void); /* a clock that only goes forward */
-
 #endif

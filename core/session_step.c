@@ -2,13 +2,6 @@
 #include "core/session.h"
 
 #include <string.h>
-#include <time.h>
-
-double session_seconds(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* ---- A step ---- */
 

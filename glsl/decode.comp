@@ -21,7 +21,6 @@ shared float partial[PARTIALS]; // sums of a product, or what attention needs
 #include "lanes.glsl"
 #include "reduce.glsl"
 #include "act.glsl"
-
 #include "decode_cache.glsl"
 #include "decode_product.glsl"
 #include "decode_attend.glsl"

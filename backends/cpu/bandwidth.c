@@ -3,9 +3,9 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "backends/cpu/team.h"
+#include "core/base/clock.h"
 
 enum { WORDS = 1 << 25 /* 256 MiB: larger than the caches */, MAX_THREADS = 1024, STREAMS = 16 };
 
@@ -31,25 +31,19 @@ static void read_once(void *state, const team_member *me) {
     for (int j = 0; j < STREAMS; j++) s->sum[me->thread] += sum[j];
 }
 
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 double glint_measure_bandwidth(int threads) {
     const double seconds = 0.2;
     if (threads <= 0) threads = team_processors();
     if (threads > MAX_THREADS) threads = MAX_THREADS;
     sweep *s = calloc(1, sizeof *s);
     if (s) s->words = malloc(WORDS * sizeof *s->words);
-    double best = 0, begin = now(), last = begin;
+    double best = 0, begin = base_seconds(), last = begin;
     if (s && s->words) {
         team_run(threads, fill, s); /* each thread touches its part first, so that it lies near */
-        for (begin = last = now(); last - begin < seconds;) {
-            double start = now();
+        for (begin = last = base_seconds(); last - begin < seconds;) {
+            double start = base_seconds();
             team_run(threads, read_once, s);
-            last = now();
+            last = base_seconds();
             double rate = WORDS * sizeof *s->words / (last - start);
             if (rate > best) best = rate;
         }

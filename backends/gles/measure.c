@@ -1,15 +1,8 @@
 /* How fast a device reads and how long a dispatch takes, for people to look at: nothing is chosen by it. */
-#include <time.h>
-
 #include "backends/gles/device.h"
+#include "core/base/clock.h"
 
 enum { STATE_WORDS = 2 };
-
-static double seconds(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* Seconds for n dispatches, one after the other, each through `quads` of the memory bound. */
 static glint_status run(backend_device *d, const gles_buffer *state, uint32_t quads, GLuint groups, int n, double *out,
@@ -20,13 +13,13 @@ static glint_status run(backend_device *d, const gles_buffer *state, uint32_t qu
     if (s) return s;
     gl->MemoryBarrier(GL_BUFFER_UPDATE_BARRIER_BIT | GL_SHADER_STORAGE_BARRIER_BIT);
     gl->Finish();
-    double since = seconds();
+    double since = base_seconds();
     for (int i = 0; i < n; i++) {
         gl->DispatchCompute(groups, 1, 1);
         gl->MemoryBarrier(GL_SHADER_STORAGE_BARRIER_BIT);
     }
     gl->Finish();
-    *out = seconds() - since;
+    *out = base_seconds() - since;
     return gles_check(&d->c, "measuring", err);
 }
 

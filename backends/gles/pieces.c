@@ -1,13 +1,8 @@
 #include "backends/gles/pieces.h"
 
 #include <math.h>
-#include <time.h>
 
-static double seconds(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
+#include "core/base/clock.h"
 
 /* Operations and bytes count alike: devices do ten times as many operations, on weights of a tenth as many bytes as the
  * tape says. */
@@ -43,14 +38,14 @@ int gles_piece_end(const backend_program *p, int n_rows, int first, int end) {
 
 void gles_pieces_begin(backend_program *p, int n_rows) {
     gles_run *r = &p->runs[p->steps % BACKEND_IN_FLIGHT];
-    *r = (gles_run){seconds(), n_rows};
+    *r = (gles_run){base_seconds(), n_rows};
 }
 
 /* A step took no longer than since it began or since the last one ended. The host may have come late, so that this is
  * too much: that costs a few pieces more. */
 void gles_pieces_waited(backend_program *p, backend_ticket ticket) {
     const gles_run *r = &p->runs[ticket % BACKEND_IN_FLIGHT];
-    double now = seconds();
+    double now = base_seconds();
     if (ticket < p->waited || ticket + BACKEND_IN_FLIGHT < p->steps) return;
     if (r->n_rows) p->row_seconds = (now - fmax(r->began, p->ended)) / r->n_rows;
     p->ended = now;

@@ -5,7 +5,8 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <time.h>
+
+#include "core/base/clock.h"
 
 enum turn { OWNERS, WORKERS };
 
@@ -21,21 +22,15 @@ struct worker {
     glint_status status;
 };
 
-static double seconds_now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static bool look_for(const worker *w, int turn) {
     enum { LOOKS = 64 };
     static const double patience = 1e-3;
-    double until = seconds_now() + patience;
+    double until = base_seconds() + patience;
     do {
         for (int i = 0; i < LOOKS; i++)
             if (atomic_load(&w->turn) == turn) return true;
         sched_yield(); /* the other one may need this very core */
-    } while (seconds_now() < until);
+    } while (base_seconds() < until);
     return false;
 }
 

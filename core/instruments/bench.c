@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/base/clock.h"
 #include "core/session.h"
 
 enum { MOST_REPEATS = 1000 };
@@ -16,11 +17,11 @@ static glint_status prompt(glint_session *s, int n, double *seconds, glint_error
     if (!ids) return base_fail(err, GLINT_INTERNAL, "out of memory for a prompt");
     for (int i = 0; i < n; i++) ids[i] = bench_id(s, i);
     glint_status status = glint_session_cut(s, 0, 0, err);
-    double begin = session_seconds();
+    double begin = base_seconds();
     int32_t next;
     if (!status) status = glint_session_feed(s, 0, ids, (size_t)n, err);
     if (!status) status = glint_session_argmax(s, 0, &next, err);
-    *seconds = session_seconds() - begin;
+    *seconds = base_seconds() - begin;
     free(ids);
     return status;
 }
@@ -36,9 +37,9 @@ static glint_status decode(glint_session *s, int n, double *seconds, glint_error
     int32_t id = bench_id(s, 1);
     glint_generate_options o = {.prompt = &id, .n_prompt = 1, .n = n, .ignore_end = true, .token = go_on};
     glint_status status = glint_session_cut(s, 0, 0, err);
-    double begin = session_seconds();
+    double begin = base_seconds();
     if (!status) status = glint_generate(s, NULL, &o, NULL, err);
-    *seconds = session_seconds() - begin;
+    *seconds = base_seconds() - begin;
     return status;
 }
 

@@ -37,7 +37,7 @@ typedef struct plan_device {
     double step, launch; /* seconds */
     plan_pace layer, head;
     double rate; /* operations a second in a prompt; 0: not measured */
-    double used; /* when it worked last, by session_seconds */
+    double used; /* when it worked last, by base_seconds */
 } plan_device;
 
 typedef struct plan_bytes {

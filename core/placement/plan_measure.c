@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/clock.h"
 #include "core/instruments/rig.h"
 #include "core/placement/plan.h"
 #include "core/session.h"
@@ -74,10 +75,10 @@ static glint_status use(const run *r, glint_error *err) {
  * worked for a while (an H200's after a fifth of a second, to four times the speed). */
 static glint_status wake(const run *r, const plan_device *d, glint_error *err) {
     static const double rest = 0.25, work = 0.4; /* seconds */
-    double begin = session_seconds();
+    double begin = base_seconds();
     bool rested = !d->software && begin - d->used > rest;
     glint_status s = use(r, err);
-    while (!s && rested && session_seconds() - begin < work) s = use(r, err);
+    while (!s && rested && base_seconds() - begin < work) s = use(r, err);
     return s;
 }
 
@@ -89,11 +90,11 @@ static glint_status time_use(const rig *g, int rows, plan_device *d, double *sec
     glint_status s = open_run(&r, g, rows, err);
     if (!s) s = wake(&r, d, err);
     for (; !s && n < MOST_SAMPLES && (n < LEAST_SAMPLES || total < long_enough); n++) {
-        double begin = session_seconds();
+        double begin = base_seconds();
         s = use(&r, err);
-        total += samples[n] = session_seconds() - begin;
+        total += samples[n] = base_seconds() - begin;
     }
-    d->used = session_seconds();
+    d->used = base_seconds();
     arena_free(&r.memory);
     if (s) return s;
     qsort(samples, (size_t)n, sizeof *samples, rising);
