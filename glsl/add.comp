@@ -7,8 +7,8 @@ layout(std430, binding = 3) buffer Act { float a[]; };
 #endif
 
 void main() {
-    uint rows = outputs_only != 0u ? n_outputs : n_rows, step = gl_NumWorkGroups.x * uint(THREADS);
-    for (uint i = gl_GlobalInvocationID.x; i < rows * width; i += step) {
+    uint rows = outputs_only != 0u ? n_outputs : n_rows, step = work_groups().x * uint(THREADS);
+    for (uint i = invocation(); i < rows * width; i += step) {
         uint r = i / width, c = i % width;
         float x = a[in0 + r * in0_stride + c], y = a[in1 + r * in1_stride + c];
 #if GATE

@@ -14,15 +14,15 @@ void consider(uint t, uint key, uint at) {
     }
 }
 
-// gl_WorkGroupID.x: part of a row, .y: row. Partial results: in1 + (row * extra0 + part) * 2.
+// work_group().x: part of a row, .y: row. Partial results: in1 + (row * extra0 + part) * 2.
 void main() {
     uint t = gl_LocalInvocationIndex, rows = outputs_only != 0u ? n_outputs : n_rows;
-    for (uint r = gl_WorkGroupID.y; r < rows; r += gl_NumWorkGroups.y) {
+    for (uint r = work_group().y; r < rows; r += work_groups().y) {
         barrier();
         best[t] = 0u;
         best_at[t] = NONE;
 #if FIRST
-        for (uint i = gl_WorkGroupID.x * uint(THREADS) + t; i < width; i += extra0 * uint(THREADS))
+        for (uint i = work_group().x * uint(THREADS) + t; i < width; i += extra0 * uint(THREADS))
             consider(t, order_key(a[in0 + r * in0_stride + i]), i);
 #else
         for (uint i = t; i < extra0; i += uint(THREADS))
@@ -34,8 +34,8 @@ void main() {
         }
         if (t == 0u) {
 #if FIRST
-            a[in1 + (r * extra0 + gl_WorkGroupID.x) * 2u] = best[0];
-            a[in1 + (r * extra0 + gl_WorkGroupID.x) * 2u + 1u] = best_at[0];
+            a[in1 + (r * extra0 + work_group().x) * 2u] = best[0];
+            a[in1 + (r * extra0 + work_group().x) * 2u + 1u] = best_at[0];
 #else
             a[out0 + r * out_stride] = floatBitsToUint(float(best_at[0]));
 #endif

@@ -17,7 +17,7 @@ const uint EACH = (uint(HEAD_DIM) + uint(THREADS) - 1u) / uint(THREADS); // dime
 
 void main() {
     uint t = gl_LocalInvocationIndex;
-    for (uint s = gl_WorkGroupID.x; s < n_rows * heads; s += gl_NumWorkGroups.x) {
+    for (uint s = work_group().x; s < n_rows * heads; s += work_groups().x) {
         uint r = s / heads, h = s % heads, kv = h / (heads / kv_heads);
         uint position = uint(step[extra0 + r]), sequence = uint(step[extra1 + r]);
         uint first = window != 0u && position >= window ? position - window + 1u : 0u;

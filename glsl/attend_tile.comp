@@ -1,6 +1,7 @@
 // softmax(scale q k^T) v of many rows, in float32. A work group takes one head of a run: up to ROWS rows that follow
-// one another in the batch, with consecutive positions of one sequence. Groups are dispatched one a row and head; the
-// first row of a run takes the whole run, the others have nothing to do, so that any mixture of sequences is right.
+// one another in the batch, with consecutive positions of one sequence. Groups are dispatched one a row and head (x: head,
+// y: ROWS rows, from the last, z: row of those); the first row of a run takes the whole run, the others have nothing to
+// do, so that any mixture of sequences is right.
 //
 // Blocks of the cache are pages. Their keys, then their values, go through shared memory in SLICES slices; the next
 // slice is fetched while the present one is multiplied. Sums are rescaled when a page has a larger score (online
@@ -238,9 +239,6 @@ void attend(uint r, uint h) {
 // Rows that surely begin a run come first, so that they spread over the device, and of those the last, which look back
 // farthest.
 void main() {
-    uint tiles = (n_rows + M - 1u) / M;
-    for (uint s = gl_WorkGroupID.x; s < tiles * M * heads; s += gl_NumWorkGroups.x) {
-        uint i = s / heads, r = (tiles - 1u - i % tiles) * M + i / tiles;
-        if (r < n_rows && !continues(r)) attend(r, s % heads);
-    }
+    uint r = (work_groups().y - 1u - work_group().y) * M + gl_WorkGroupID.z;
+    if (r < n_rows && !continues(r)) attend(r, work_group().x);
 }

@@ -8,7 +8,7 @@ layout(std430, binding = 3) buffer Act { float a[]; };
 
 void main() {
     uint row = kv_heads * head_dim, pairs = row / 2u, total = n_rows * 2u * pairs;
-    for (uint i = gl_GlobalInvocationID.x; i < total; i += gl_NumWorkGroups.x * uint(THREADS)) {
+    for (uint i = invocation(); i < total; i += work_groups().x * uint(THREADS)) {
         uint r = i / (2u * pairs), which = i / pairs % 2u, j = i % pairs;
         uint position = uint(step[extra0 + r]), sequence = uint(step[extra1 + r]);
         uint x = (which == 0u ? in0 + r * in0_stride : in1 + r * in1_stride) + 2u * j;

@@ -25,7 +25,7 @@ void put(uint at, uint c, float v) {
 }
 
 void main() {
-    for (uint r = gl_WorkGroupID.x; r < n_rows; r += gl_NumWorkGroups.x) {
+    for (uint r = work_group().x; r < n_rows; r += work_groups().x) {
         uint row = row_of(r) - first_row;
         if (row >= rows0) continue;
         for (uint k = gl_LocalInvocationIndex; k < blocks; k += uint(THREADS)) {

@@ -58,8 +58,8 @@ void main() {
     // Warps of 32 take 8 rows by 4 tokens, then warps go down the rows.
     uint my_row = t % 8u + 8u * (t / 32u % (ROW_STEP / 8u)), my_token = t / 8u % 4u + 4u * (t / 32u / (ROW_STEP / 8u));
     uint tiles = (rows0 + uint(ROWS) - 1u) / uint(ROWS);
-    for (uint tile = gl_WorkGroupID.x; tile < tiles; tile += gl_NumWorkGroups.x) {
-        uint first_row_here = tile * uint(ROWS), first_token = gl_WorkGroupID.y * uint(TOKENS);
+    for (uint tile = work_group().x; tile < tiles; tile += work_groups().x) {
+        uint first_row_here = tile * uint(ROWS), first_token = work_group().y * uint(TOKENS);
         uint load_row = min(first_row_here + t, rows0 - 1u);
         bool loads = t < uint(ROWS), live = first_row_here + t < rows0;
         float total[EACH_ROWS * EACH_TOKENS], sum[EACH_ROWS * EACH_TOKENS];

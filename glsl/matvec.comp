@@ -1,4 +1,4 @@
-// out = W x for single rows x, gl_WorkGroupID.y of them.
+// out = W x for single rows x, work_group().y of them.
 //
 // x lies in shared memory as eight planes of vec4 (quad i of block k at i * chunk + k), so that neighbouring invocations,
 // which take neighbouring blocks of 32 weights, read neighbouring words of both. An invocation multiplies one block; a
@@ -70,22 +70,22 @@ void finish_batch(uint first, uint each, uint n, uint shift) {
 }
 
 void main() {
-    uint t = gl_LocalInvocationIndex, r = gl_WorkGroupID.y, x = in0 + r * in0_stride, shift = r * out_stride;
+    uint t = gl_LocalInvocationIndex, r = work_group().y, x = in0 + r * in0_stride, shift = r * out_stride;
     uint each = max(1u, T / chunk), batches = (rows0 + each - 1u) / each;
 #if ONE_BLOCK
     uint local_row = t / chunk, k = t % chunk;
     // Past the last row: any block, its sum is not used.
-    block next = block_load(weight0, weight0_n, min((gl_WorkGroupID.x * each + local_row) * blocks + k, weight0_n - 1u));
+    block next = block_load(weight0, weight0_n, min((work_group().x * each + local_row) * blocks + k, weight0_n - 1u));
 #endif
     if (chunk == blocks) {
         load_chunk(x, 0u);
         barrier();
     }
-    for (uint i = gl_WorkGroupID.x; i < batches; i += gl_NumWorkGroups.x) {
+    for (uint i = work_group().x; i < batches; i += work_groups().x) {
 #if ONE_BLOCK
         float sum = dot_block(next, k);
-        uint b = ((i + gl_NumWorkGroups.x) * each + local_row) * blocks + k;
-        if (i + gl_NumWorkGroups.x < batches) next = block_load(weight0, weight0_n, min(b, weight0_n - 1u));
+        uint b = ((i + work_groups().x) * each + local_row) * blocks + k;
+        if (i + work_groups().x < batches) next = block_load(weight0, weight0_n, min(b, weight0_n - 1u));
         uint n = chunk;
 #else
         float sum = 0.0;

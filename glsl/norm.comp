@@ -7,7 +7,7 @@ layout(std430, binding = 3) buffer Act { float a[]; };
 
 void main() {
     uint rows = outputs_only != 0u ? n_outputs : n_rows;
-    for (uint s = gl_WorkGroupID.x; s < rows * heads; s += gl_NumWorkGroups.x) {
+    for (uint s = work_group().x; s < rows * heads; s += work_groups().x) {
         uint row = s / heads, at = (s % heads) * head_dim;
         uint x = in0 + row * in0_stride + at, y = out0 + row * out_stride + at;
         float sum = 0.0;

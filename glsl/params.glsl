@@ -16,3 +16,9 @@ layout(std140, binding = 1) uniform Batch {
     uint n_rows, n_outputs, outputs_only; // outputs_only: rows of this dispatch are output rows
 };
 const uint NONE = 0xFFFFFFFFu;
+
+// A dispatch that would take too long is cut into several, each of some of the work groups (backends/gles/pieces.h).
+layout(location = 0) uniform uvec4 cut; // x and y of the first one here; groups in x and y of the whole, or 0: it is whole
+uvec2 work_group() { return gl_WorkGroupID.xy + cut.xy; } // the place in the whole
+uvec2 work_groups() { return cut.z != 0u ? cut.zw : gl_NumWorkGroups.xy; }
+uint invocation() { return work_group().x * uint(THREADS) + gl_LocalInvocationIndex; } // in x

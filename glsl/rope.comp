@@ -7,7 +7,7 @@ layout(std430, binding = 3) buffer Act { float a[]; };
 
 void main() {
     uint half_dims = dims / 2u, each = head_dim - half_dims, total = n_rows * heads * each;
-    for (uint i = gl_GlobalInvocationID.x; i < total; i += gl_NumWorkGroups.x * uint(THREADS)) {
+    for (uint i = invocation(); i < total; i += work_groups().x * uint(THREADS)) {
         uint r = i / (heads * each), h = i / each % heads, j = i % each;
         uint x = in0 + r * in0_stride + h * head_dim, y = out0 + r * out_stride + h * head_dim;
         if (j < half_dims) {

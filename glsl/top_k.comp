@@ -54,7 +54,7 @@ void sort_best(uint n) {
 
 // Leaves the best of each part of the work group, and finds out whether all others have done so.
 void leave_best(uint row, uint work) {
-    uint t = gl_LocalInvocationIndex, lane = t % TEAM, part = gl_WorkGroupID.x * TEAMS + t / TEAM;
+    uint t = gl_LocalInvocationIndex, lane = t % TEAM, part = work_group().x * TEAMS + t / TEAM;
     uvec2 mine = NOBODY;
     for (uint e = lane; e < 2u * chunk && part < blocks; e += TEAM) {
         uint quad = quad_of(part, e);
@@ -77,7 +77,7 @@ void leave_best(uint row, uint work) {
     barrier();
     if (t == 0u) {
         uint counter = work + 2u * blocks;
-        last = atomicAdd(a[counter], 1u) + 1u == gl_NumWorkGroups.x;
+        last = atomicAdd(a[counter], 1u) + 1u == work_groups().x;
         if (last) a[counter] = 0u;
     }
     barrier();
@@ -169,10 +169,10 @@ void write_best(uint result, uint first) {
         a[first] = floatBitsToUint(is_lost() ? -1.0 : float(best[0].y));
 }
 
-// gl_WorkGroupID.x: parts of a row, .y: row.
+// work_group().x: parts of a row, .y: row.
 void main() {
     uint rows = outputs_only != 0u ? n_outputs : n_rows;
-    for (uint r = gl_WorkGroupID.y; r < rows; r += gl_NumWorkGroups.y) {
+    for (uint r = work_group().y; r < rows; r += work_groups().y) {
         uint row = in0 + r * in0_stride, work = in1 + r * in1_stride;
         leave_best(row, work);
         if (last) {

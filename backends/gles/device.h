@@ -162,8 +162,8 @@ uint32_t gles_cache_first(const backend_cache *c, int cache);   /* the layer's f
 
 enum gles_rows { GLES_ROWS, GLES_OUTPUTS };
 
-/* One dispatch. Its group counts: x = min(fixed + per_row * rows / row_divisor, limit), rounded up; y = rows / y_rows,
- * rounded up, or 1 where y_rows is 0. */
+/* One dispatch. Its group counts: x = min(fixed + per_row * rows / row_divisor, limit, at_once), rounded up; y = rows /
+ * y_rows, rounded up, or 1 where y_rows is 0; z, or 1. Where x is held down, work groups do several's work in turn. */
 enum { GLES_BINDINGS = 8 };
 
 typedef struct gles_command {
@@ -172,7 +172,8 @@ typedef struct gles_command {
     GLuint storage[GLES_BINDINGS]; /* buffers of the bindings; 0: none */
     uint32_t params;               /* byte offset of its parameters */
     uint32_t fixed, per_row, row_divisor;
-    uint32_t y_rows;
+    uint32_t at_once; /* most work groups in x, but where the dispatch is cut into several (pieces.h); 0: any number */
+    uint32_t y_rows, z;
     enum gles_rows rows;
     bool barrier; /* everything before it must be visible */
 } gles_command;
@@ -240,9 +241,14 @@ struct backend_program {
     backend_ticket steps;
     backend_ticket waited; /* one behind the last step whose end was waited for, and when it was there */
     double ended;
-    gles_run runs[BACKEND_IN_FLIGHT]; /* by step */
-    double row_seconds;               /* that a row of a step takes; infinite until one has been waited for */
-    double *share;                    /* by group: of a step's time */
+    bool ended_before;                 /* than that: nobody waited then */
+    gles_run runs[BACKEND_IN_FLIGHT];  /* by step */
+    double row_seconds;                /* that a row of a step takes; infinite: nothing is known yet */
+    double tried_seconds, tried_share; /* then: of a row in groups that were waited for, and their share */
+    double *share;                     /* by group: of a step's time, a guess */
+    double *group_seconds;             /* by group: measured with watched_rows rows; infinite: never yet */
+    double watched_rows;
+    bool watched;       /* group_seconds are those of a step not long ago */
     size_t *snapshot;   /* by tape value: the byte of a slot where it outlasts the step; SIZE_MAX: it does not */
     bool argmax_in_top; /* a slot holds argmax as the first of the likeliest alone */
     backend_ticket *snapshots_end;        /* by tape value: one behind the last step that made one */

@@ -2,38 +2,97 @@
 
 #include <math.h>
 
+#include "backends/gles/record.h"
 #include "core/base/clock.h"
+
+static const double LONGEST = 0.1; /* seconds of a piece */
 
 /* Operations and bytes count alike: devices do ten times as many operations, on weights of a tenth as many bytes as the
  * tape says. */
-static double cost_of_group(const backend_program *p, const backend_group *g, double rows, double context) {
+static double cost_of_group(const backend_program *p, int g, int outputs, double context) {
     const tape *t = p->request.tape;
     double sum = 0;
-    for (int i = g->first_op; i <= g->last_op; i++) {
+    for (int i = p->groups[g].first_op; i <= p->groups[g].last_op; i++) {
+        int rows = gles_rows_of(p, &t->ops[i]) == GLES_OUTPUTS ? outputs : p->request.max_rows;
         tape_cost c = tape_kinds[t->ops[i].kind].cost(t, &t->ops[i], rows, context);
         sum += c.bytes + c.flops;
     }
     return sum;
 }
 
-glint_status gles_pieces_open(backend_program *p, glint_error *err) {
-    double rows = p->request.max_rows, context = 0, total = 0;
+/* The share that a group has at least: at the beginning of a context, beside others at the end of the longest one and
+ * with all outputs. */
+static void guess_shares(backend_program *p) {
+    double context = 0, total = 0;
     for (int g = 0; g < p->request.tape->n_groups; g++)
-        context = fmax(context, (double)p->request.max_slots[g] * TAPE_PAGE / 2);
+        context = fmax(context, (double)p->request.max_slots[g] * TAPE_PAGE);
+    for (int g = 0; g < p->n_groups; g++) total += cost_of_group(p, g, p->request.max_outputs, context);
+    for (int g = 0; g < p->n_groups; g++) p->share[g] = total > 0 ? cost_of_group(p, g, 1, 0) / total : 0;
+}
+
+glint_status gles_pieces_open(backend_program *p, glint_error *err) {
     p->row_seconds = INFINITY;
     p->share = arena_array(&p->memory, (size_t)p->n_groups, sizeof *p->share);
-    if (!p->share) return base_fail(err, GLINT_INTERNAL, "out of memory for a program");
-    for (int g = 0; g < p->n_groups; g++) total += p->share[g] = cost_of_group(p, &p->groups[g], rows, context);
-    for (int g = 0; g < p->n_groups; g++) p->share[g] = total > 0 ? p->share[g] / total : 0;
+    p->group_seconds = arena_array(&p->memory, (size_t)p->n_groups, sizeof *p->group_seconds);
+    if (!p->share || !p->group_seconds) return base_fail(err, GLINT_INTERNAL, "out of memory for a program");
+    guess_shares(p);
+    for (int g = 0; g < p->n_groups; g++) p->group_seconds[g] = INFINITY;
     return GLINT_OK;
 }
 
+/* A few rows take as long as a whole tile of matmul.comp. */
+static double count_rows(const backend_program *p, int n_rows) {
+    enum { TILE = 64 };
+    int whole = (n_rows + TILE - 1) / TILE * TILE;
+    return whole < p->request.max_rows ? whole : p->request.max_rows;
+}
+
+static bool is_short(const backend_program *p, int n_rows) {
+    return p->row_seconds * count_rows(p, n_rows) <= LONGEST;
+}
+
+/* Of group g, or more: with fewer rows not all groups take less time. */
+static double group_seconds(const backend_program *p, int n_rows, int g) {
+    return p->group_seconds[g] * fmax(1, count_rows(p, n_rows) / p->watched_rows);
+}
+
+bool gles_pieces_watch(const backend_program *p, int n_rows) {
+    return !p->watched && !is_short(p, n_rows);
+}
+
+void gles_pieces_watched(backend_program *p, int n_rows, int g, double seconds) {
+    const double enough = 0.01; /* of a step: more than its smallest groups, which mostly take a dispatch's own time */
+    p->watched_rows = count_rows(p, n_rows);
+    p->group_seconds[g] = seconds;
+    double sum = 0;
+    for (int i = 0; i < p->n_groups; i++) sum += p->group_seconds[i];
+    p->watched = g == p->n_groups - 1 && !isinf(sum);
+    if (p->watched) p->row_seconds = sum / p->watched_rows;
+    if (!isinf(p->row_seconds)) return;
+    p->tried_share += p->share[g];
+    p->tried_seconds += seconds / p->watched_rows;
+    if (p->tried_share >= enough) p->row_seconds = p->tried_seconds / p->tried_share;
+}
+
 int gles_piece_end(const backend_program *p, int n_rows, int first, int end) {
-    const double longest = 0.1, step = p->row_seconds * n_rows;
-    if (step <= longest) return end;
-    double took = step * p->share[first];
-    while (++first < end && (took += step * p->share[first]) <= longest) continue;
+    if (is_short(p, n_rows)) return end;
+    double took = group_seconds(p, n_rows, first);
+    while (++first < end && (took += group_seconds(p, n_rows, first)) <= LONGEST) continue;
     return first;
+}
+
+uint32_t gles_pieces_of_group(const backend_program *p, int n_rows, int g) {
+    int commands = p->first_command[g + 1] - p->first_command[g];
+    if (is_short(p, n_rows)) return 1;
+    double n = ceil(group_seconds(p, n_rows, g) / LONGEST / fmax(commands, 1));
+    return n < 1 ? 1 : n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
+}
+
+gles_piece gles_cut(uint32_t x, uint32_t y, uint32_t n, uint32_t least) {
+    uint64_t all = (uint64_t)x * y, each = (all + n - 1) / n;
+    if (each < least) each = least;
+    if (each >= all) return (gles_piece){x, y};
+    return each < x ? (gles_piece){(uint32_t)each, 1} : (gles_piece){x, (uint32_t)(each / x)};
 }
 
 void gles_pieces_begin(backend_program *p, int n_rows) {
@@ -41,13 +100,22 @@ void gles_pieces_begin(backend_program *p, int n_rows) {
     *r = (gles_run){base_seconds(), n_rows};
 }
 
-/* A step took no longer than since it began or since the last one ended. The host may have come late, so that this is
- * too much: that costs a few pieces more. */
-void gles_pieces_waited(backend_program *p, backend_ticket ticket) {
+/* Groups are watched again when steps take longer than they did, as attention does in the course of a long text. */
+static void learn(backend_program *p, int n_rows, double seconds) {
+    const double longer = 1.25;
+    double sum = 0;
+    for (int g = 0; g < p->n_groups && p->watched; g++) sum += group_seconds(p, n_rows, g);
+    p->watched = p->watched && seconds <= longer * sum;
+    p->row_seconds = seconds / count_rows(p, n_rows);
+}
+
+void gles_pieces_waited(backend_program *p, backend_ticket ticket, bool late) {
     const gles_run *r = &p->runs[ticket % BACKEND_IN_FLIGHT];
     double now = base_seconds();
     if (ticket < p->waited || ticket + BACKEND_IN_FLIGHT < p->steps) return;
-    if (r->n_rows) p->row_seconds = (now - fmax(r->began, p->ended)) / r->n_rows;
+    bool alone = r->began >= p->ended; /* else it began when the one before it ended */
+    if (r->n_rows && !late && (alone || !p->ended_before)) learn(p, r->n_rows, now - fmax(r->began, p->ended));
     p->ended = now;
+    p->ended_before = late;
     p->waited = ticket + 1;
 }

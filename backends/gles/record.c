@@ -220,7 +220,9 @@ static glint_status record_attend(backend_program *p, const tape_op *op, glint_e
     q.window = (uint32_t)tape_window(p->request.tape, op);
     gles_command c = {.storage = {layer, GLES_STEP_BUFFER}, .per_row = q.heads, .row_divisor = 1, .barrier = true};
     if (!t) return gles_add_command(p, "attend.comp", defines, 2, c, &q, err);
-    c.storage[2] = layer;
+    uint32_t rows = (uint32_t)t->rows;
+    c = (gles_command){
+        .storage = {layer, GLES_STEP_BUFFER, layer}, .fixed = q.heads, .y_rows = rows, .z = rows, .barrier = true};
     defines[2] = (gles_define){"THREADS", NULL, t->threads};
     defines[3] = (gles_define){"ROWS", NULL, t->rows};
     defines[4] = (gles_define){"SLICES", NULL, attend_slices(t, op->p.head_dim)};
@@ -335,7 +337,8 @@ static glint_status record_rows(backend_program *p, const tape_op *op, gles_para
         q.part = gles_part_of(w, i, q.out0, bias ? (uint32_t)bias->vector : UINT32_MAX);
         uint32_t jobs = divide_up(q.part.rows, at_once);
         gles_command c = {.storage = {arena_id, arena_id, d->vectors.id, 0, quads ? p->act.id : 0},
-                          .fixed = jobs < (uint32_t)d->product_groups ? jobs : (uint32_t)d->product_groups,
+                          .fixed = jobs,
+                          .at_once = (uint32_t)d->product_groups,
                           .y_rows = 1,
                           .rows = gles_rows_of(p, op),
                           .barrier = i == 0 && !beside_last(p, op)};

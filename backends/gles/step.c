@@ -4,6 +4,7 @@
 
 #include "backends/gles/phases.h"
 #include "backends/gles/pieces.h"
+#include "core/base/clock.h"
 
 /* ---- What changes ---- */
 
@@ -61,9 +62,10 @@ static uint64_t divide_up(uint64_t a, uint64_t b) {
     return (a + b - 1) / b;
 }
 
-static GLuint groups_in_x(const backend_program *p, const gles_command *c, uint32_t rows) {
+static GLuint groups_in_x(const backend_program *p, const gles_command *c, uint32_t rows, bool whole) {
     uint64_t n = c->fixed, most = (uint64_t)p->device->c.limits.groups;
     if (c->per_row) n += divide_up((uint64_t)c->per_row * rows, c->row_divisor);
+    if (whole && c->at_once && c->at_once < most) most = c->at_once;
     return (GLuint)(n > most ? most : n);
 }
 
@@ -94,15 +96,36 @@ static void bind(const backend_program *p, const gles_command *c, const gles_cha
     gl->BindBufferRange(GL_UNIFORM_BUFFER, 0, p->uniform.id, (GLintptr)c->params, sizeof(gles_params));
 }
 
+static GLuint smaller(GLuint a, GLuint b) {
+    return a < b ? a : b;
+}
+
+/* x by y by z work groups in dispatches of a part of x and y each: see glsl/params.glsl. */
+static void dispatch_in_pieces(const backend_program *p, GLuint x, GLuint y, GLuint z, gles_piece each) {
+    const gles_gl *gl = &p->device->c.gl;
+    for (GLuint j = 0; j < y; j += each.y)
+        for (GLuint i = 0; i < x; i += each.x) {
+            gl->Uniform4ui(0, i, j, x, y);
+            gl->DispatchCompute(smaller(each.x, x - i), smaller(each.y, y - j), z);
+            gl->Flush();
+        }
+    gl->Uniform4ui(0, 0, 0, 0, 0);
+}
+
+/* In n pieces, as far as that is of use. */
 static void dispatch(const backend_program *p, const gles_command *c, const gles_changes *changes,
-                     const backend_batch *b, bindings *now) {
+                     const backend_batch *b, uint32_t n, bindings *now) {
     const gles_gl *gl = &p->device->c.gl;
     uint32_t rows = (uint32_t)(c->rows == GLES_OUTPUTS ? b->n_outputs : b->n_rows);
-    GLuint x = groups_in_x(p, c, rows), y = c->y_rows ? (GLuint)divide_up(rows, c->y_rows) : 1;
+    GLuint x = groups_in_x(p, c, rows, n == 1), y = c->y_rows ? (GLuint)divide_up(rows, c->y_rows) : 1;
+    GLuint z = c->z ? c->z : 1;
     if (!x || !rows) return;
     if (c->barrier) gl->MemoryBarrier(GL_SHADER_STORAGE_BARRIER_BIT);
     bind(p, c, changes, now);
-    gl->DispatchCompute(x, y, 1);
+    if (n == 1)
+        gl->DispatchCompute(x, y, z);
+    else
+        dispatch_in_pieces(p, x, y, z, gles_cut(x, y, n, (uint32_t)p->device->product_groups));
 }
 
 /* How many of the n commands from `c` on, phases all, run in one dispatch; their buffers go to `storage`. */
@@ -162,33 +185,50 @@ static void keep_snapshots(backend_program *p, const backend_batch *b, int first
     if (any) gles_slot_end(p->device, slot);
 }
 
-static void run_commands(const backend_program *p, int begin, int end, const gles_changes *changes,
-                         const backend_batch *b, bindings *now) {
-    for (int i = begin, taken; i < end; i += taken) {
+/* Groups [first, last), which fit into a piece or are one. */
+static void run_piece(const backend_program *p, int first, int last, const gles_changes *changes,
+                      const backend_batch *b, bindings *now) {
+    uint32_t n = last - first == 1 ? gles_pieces_of_group(p, b->n_rows, first) : 1;
+    for (int i = p->first_command[first], end = p->first_command[last], taken; i < end; i += taken) {
         taken = p->commands[i].phase ? run_phases(p, i, end - i, changes, now) : 1;
-        if (!p->commands[i].phase) dispatch(p, &p->commands[i], changes, b, now);
+        if (!p->commands[i].phase) dispatch(p, &p->commands[i], changes, b, n, now);
     }
 }
 
+/* One group, waited for. */
+static void watch_group(backend_program *p, int g, const gles_changes *changes, const backend_batch *b, bindings *now) {
+    p->device->c.gl.Finish();
+    double since = base_seconds();
+    run_piece(p, g, g + 1, changes, b, now);
+    p->device->c.gl.Finish();
+    gles_pieces_watched(p, b->n_rows, g, base_seconds() - since);
+}
+
 /* Groups [first, end) in pieces. A device that has nothing to do begins with the first group while the host goes on. */
-static void run_pieces(const backend_program *p, int first, int end, const gles_changes *changes,
-                       const backend_batch *b) {
+static void run_pieces(backend_program *p, int first, int end, const gles_changes *changes, const backend_batch *b) {
     bindings now = {0};
     bool idle = p->waited == p->steps;
+    for (; first < end && gles_pieces_watch(p, b->n_rows); first++) watch_group(p, first, changes, b, &now);
     for (int g = first, last; g < end; g = last) {
         last = idle && g == first ? first + 1 : gles_piece_end(p, b->n_rows, g, end);
-        run_commands(p, p->first_command[g], p->first_command[last], changes, b, &now);
+        run_piece(p, g, last, changes, b, &now);
         if (last < end) p->device->c.gl.Flush();
     }
+}
+
+/* Is the step with these changes over? */
+static bool is_over(const backend_program *p, const gles_changes *changes) {
+    return !changes->busy || p->device->c.gl.ClientWaitSync(changes->busy, 0, 0) != GL_TIMEOUT_EXPIRED;
 }
 
 glint_status gles_run_groups(backend_program *p, const backend_batch *b, int first, int n, backend_ticket *ticket,
                              glint_error *err) {
     glint_status s = gles_context_use(&p->device->c, err);
     gles_changes *changes = &p->changes[p->steps % BACKEND_IN_FLIGHT];
+    bool late = !s && is_over(p, changes);
     if (!s) s = gles_wait(p->device, &changes->busy, err);
     if (s) return s;
-    if (p->steps >= BACKEND_IN_FLIGHT) gles_pieces_waited(p, p->steps - BACKEND_IN_FLIGHT);
+    if (p->steps >= BACKEND_IN_FLIGHT) gles_pieces_waited(p, p->steps - BACKEND_IN_FLIGHT, late);
     gles_pieces_begin(p, n == p->n_groups ? b->n_rows : 0);
     send_batch(p, changes, b);
     p->device->c.gl.MemoryBarrier(GL_BUFFER_UPDATE_BARRIER_BIT | GL_SHADER_STORAGE_BARRIER_BIT |
@@ -255,9 +295,10 @@ glint_status gles_read_value(backend_program *p, backend_ticket ticket, tape_val
     if (s || !n) return s;
     if (v == p->request.tape->logits) s = check_met(p, ticket, err);
     if (s) return s;
+    bool late = is_over(p, &p->changes[ticket % BACKEND_IN_FLIGHT]);
     bool lasts = p->snapshot[v] != SIZE_MAX && ticket < p->snapshots_end[v];
     s = lasts ? read_snapshot(p, ticket, v, first_row, n, out, err) : read_scratch(p, v, first_row, n, out, err);
-    if (!s && ticket < p->steps) gles_pieces_waited(p, ticket);
+    if (!s && ticket < p->steps) gles_pieces_waited(p, ticket, late);
     return s;
 }
 
