@@ -1,4 +1,5 @@
-// Keys and values of one layer: [page][keys, values][64 positions][kv_heads * head_dim], float32 or pairs of float16.
+// Keys and values of one layer, or of some of its heads: [page][keys, values][64 positions][kv_heads * head_dim], float32 or
+// pairs of float16.
 // cache_first is the layer's first number; step holds positions, sequences and page tables (see backends/gles/step.c).
 const uint PAGE = 64u;
 

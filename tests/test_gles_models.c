@@ -80,6 +80,46 @@ static void test_small_blocks(void) {
     glint_model_close(&m);
 }
 
+/* Layers of the cache in two parts, one of each kv head, beside whole ones: the same bits. */
+static void test_cache_in_parts(void) {
+    enum { BATCH = 12, CHUNKS = 3 /* of the prompt, into the second page */ };
+    static const int contexts[] = {[GLINT_FAST] = 420, [GLINT_EXACT] = 240}; /* two kv heads of 32: 114 and 131 kB */
+    glint_device_info list[DEVICES];
+    int n = support_gles(list, DEVICES);
+    glint_model *m = open_model("gguf/llama-shakespeare-Q4_K_M.gguf");
+    size_t words = (size_t)glint_model_vocabulary(m);
+    float *got[2] = {malloc(words * sizeof **got), malloc(words * sizeof **got)};
+    int32_t ids[PROMPT];
+    draw_prompt(m, ids);
+    CU_ASSERT_FATAL(got[0] && got[1]);
+    setenv("GLINT_SELF_TEST", "0", 1);
+    setenv("GLINT_GLES_FUSE", "0", 1); /* fused, whole ones would be read by another shader */
+    for (int i = 0; i < 2 * n; i++) {
+        glint_precision precision = i % 2 ? GLINT_EXACT : GLINT_FAST;
+        for (int parts = 0; parts < 2; parts++) {
+            glint_session *s = NULL;
+            glint_session_options o = {
+                .device = list[i / 2].name, .precision = precision, .context = contexts[precision], .batch = BATCH};
+            const float *logits;
+            glint_error err;
+            if (parts) setenv("GLINT_GLES_LIMITS", "block=98304", 1);
+            SUPPORT_OK(glint_session_open(m, &o, &s, &err), &err);
+            unsetenv("GLINT_GLES_LIMITS");
+            for (int j = 0; j < CHUNKS; j++) SUPPORT_OK(glint_session_feed(s, 0, ids, PROMPT, &err), &err);
+            SUPPORT_OK(glint_session_feed(s, 0, ids, 1, &err), &err);
+            SUPPORT_OK(glint_session_logits(s, 0, &logits, &err), &err);
+            memcpy(got[parts], logits, words * sizeof *logits);
+            glint_session_close(&s);
+        }
+        CU_ASSERT(!memcmp(got[0], got[1], words * sizeof **got));
+    }
+    unsetenv("GLINT_SELF_TEST");
+    unsetenv("GLINT_GLES_FUSE");
+    free(got[0]);
+    free(got[1]);
+    glint_model_close(&m);
+}
+
 /* A cache that no storage block holds is refused in words. */
 static void test_long_context(void) {
     glint_device_info list[DEVICES];
@@ -197,6 +237,7 @@ static void test_pieces(void) {
 
 int main(void) {
     const support_case cases[] = {{"storage blocks of 64 KiB", test_small_blocks},
+                                  {"a cache in parts", test_cache_in_parts},
                                   {"a context too long", test_long_context},
                                   {"fused or op by op", test_fused},
                                   {"a long cache in pieces", test_pieces}};

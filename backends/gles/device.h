@@ -135,12 +135,19 @@ typedef struct gles_batch {
     uint32_t n_rows, n_outputs, outputs_only, padding;
 } gles_batch;
 
-/* ---- Caches (cache.c): layers one after the other in buffers as large as a storage block may be ---- */
+/* ---- Caches (cache.c): layers one after the other in buffers as large as a storage block may be. A layer larger than
+ * that lies in several parts, each with the same number of kv heads, but for the last ---- */
 
-/* [page][keys, values][64][kv_heads * head_dim] */
-typedef struct gles_layer {
-    int buffer;    /* GLES_NONE: outside the range */
+/* Of kv heads [first_head, first_head + heads): [page][keys, values][64][heads * head_dim] */
+typedef struct gles_cache_part {
+    int buffer;
     size_t offset; /* bytes */
+    int first_head, heads;
+} gles_cache_part;
+
+typedef struct gles_layer {
+    gles_cache_part *parts;
+    int n_parts; /* 0: outside the range */
 } gles_layer;
 
 struct backend_cache {
@@ -154,9 +161,9 @@ struct backend_cache {
     arena memory;
 };
 
-size_t gles_cache_row_bytes(const backend_cache *c, int cache); /* of one position: keys or values */
-GLuint gles_cache_buffer(const backend_cache *c, int cache);    /* that the layer lies in */
-uint32_t gles_cache_first(const backend_cache *c, int cache);   /* the layer's first number in it */
+size_t gles_cache_row_bytes(const backend_cache *c, int cache);                 /* of one position: keys or values */
+GLuint gles_cache_buffer(const backend_cache *c, const gles_cache_part *part);  /* that the part lies in */
+uint32_t gles_cache_first(const backend_cache *c, const gles_cache_part *part); /* the part's first number in it */
 
 /* ---- Programs (program.c, record.c, step.c) ---- */
 
@@ -300,8 +307,6 @@ glint_status gles_append_command(backend_program *p, gles_command command, const
 gles_define gles_layout_define(backend_program *p, const backend_weight *w);
 /* One slice of a weight as a part of a matrix product: `out` and `bias` are those of the whole weight. */
 gles_part gles_part_of(const backend_weight *w, int slice, uint32_t out, uint32_t bias);
-/* What shaders need to find pages, positions and sequences. */
-void gles_cache_params(const backend_program *p, const tape_op *op, gles_params *q);
 /* The largest scratch that any op needs, in floats. */
 uint32_t gles_spare_floats(const backend_compile_request *r);
 /* What top_k needs for itself, in floats that begin as zeros. */

@@ -70,11 +70,13 @@ static void add_layouts(const backend_program *p, int i, int n, gles_phase_shape
     }
 }
 
-/* Is the op as the shape has it? One shader serves all layers. */
-static bool agrees(const tape *t, const tape_op *op, const gles_phase_shape *s) {
+/* Is the op as the shape has it? One shader serves all layers, each with its cache in one part. */
+static bool agrees(const backend_program *p, const tape_op *op, const gles_phase_shape *s) {
+    const tape *t = p->request.tape;
     if (op->kind == TAPE_ROPE) return s->rope_dims == t->ropes[op->p.rope].dims;
     if (op->kind == TAPE_GATE) return s->act == (int)op->p.act;
     if (op->kind != TAPE_ATTEND) return true;
+    if (p->request.cache->layer[op->p.cache].n_parts > 1) return false;
     if (2 * op->p.heads > s->partials) return false; /* two numbers of each lie there */
     return s->head_dim == op->p.head_dim && op->p.heads / op->p.kv_heads % s->group == 0;
 }
@@ -118,7 +120,7 @@ bool gles_phases_shape(const backend_program *p, gles_phase_shape *out) {
     while (s.partials > least && shared_bytes(d, &s) > d->c.limits.shared) s.partials = max_int(s.partials / 2, least);
     bool good = d->c.limits.blocks >= BINDINGS && s.x_blocks > 0 && s.head_dim % 8 == 0 &&
                 s.head_dim / 4 <= s.threads && s.quads_each <= MOST_QUADS && shared_bytes(d, &s) <= d->c.limits.shared;
-    for (int i = 0; i < p->request.n_ops && good; i++) good = agrees(p->request.tape, gles_op_at(p, i), &s);
+    for (int i = 0; i < p->request.n_ops && good; i++) good = agrees(p, gles_op_at(p, i), &s);
     *out = s;
     return good;
 }
@@ -370,6 +372,7 @@ static glint_status record_attention(backend_program *p, int i, glint_error *err
     const tape_op *attend = f.attend;
     const tape *t = p->request.tape;
     const backend_cache *cache = p->request.cache;
+    const gles_cache_part *layer = cache->layer[attend->p.cache].parts; /* one part, see agrees() */
     int group = t->caches[attend->p.cache].group;
     gles_phase q = empty_phase(GLES_PHASE_ATTEND);
     q.in0 = p->offset[f.q_norm ? f.q_norm->in[0] : f.q_rope->in[0]];
@@ -381,7 +384,7 @@ static glint_status record_attention(backend_program *p, int i, glint_error *err
     q.rope = p->at.rope[f.q_rope->p.rope];
     q.scale = attend->p.scale;
     q.window = (uint32_t)tape_window(t, attend);
-    q.cache = gles_cache_first(cache, attend->p.cache);
+    q.cache = gles_cache_first(cache, layer);
     q.slots = (uint32_t)p->request.max_slots[group];
     q.pages = p->at.pages[group];
     q.position = p->at.position;
@@ -393,7 +396,7 @@ static glint_status record_attention(backend_program *p, int i, glint_error *err
         q.post = (uint32_t)gles_weight_of(p, f.k_norm, 0)->vector;
         q.post_eps = f.k_norm->p.eps;
     }
-    glint_status s = add_phase(p, &q, 0, gles_cache_buffer(cache, attend->p.cache), err);
+    glint_status s = add_phase(p, &q, 0, gles_cache_buffer(cache, layer), err);
     return s || !p->kept[attend->out] ? s : add_join(p, &q, t->values[attend->out].width, err);
 }
 

@@ -155,24 +155,35 @@ static glint_status record_rope(backend_program *p, const tape_op *op, glint_err
     return gles_add_command(p, "rope.comp", NULL, 0, c, &q, err);
 }
 
-void gles_cache_params(const backend_program *p, const tape_op *op, gles_params *q) {
+/* What shaders need to find pages, positions and sequences, for an op on some of the heads. */
+static gles_params cache_params(const backend_program *p, const tape_op *op, const gles_cache_part *part) {
     int group = p->request.tape->caches[op->p.cache].group;
-    q->slots = (uint32_t)p->request.max_slots[group];
-    q->pages = p->at.pages[group];
-    q->cache_first = gles_cache_first(p->request.cache, op->p.cache);
-    q->extra[0] = p->at.position;
-    q->extra[1] = p->at.sequence;
+    gles_params q = gles_params_of(p, op);
+    q.slots = (uint32_t)p->request.max_slots[group];
+    q.pages = p->at.pages[group];
+    q.cache_first = gles_cache_first(p->request.cache, part);
+    q.extra[0] = p->at.position;
+    q.extra[1] = p->at.sequence;
+    q.kv_heads = (uint32_t)part->heads;
+    return q;
 }
 
 static glint_status record_cache_write(backend_program *p, const tape_op *op, glint_error *err) {
     const backend_cache *cache = p->request.cache;
+    const gles_layer *l = &cache->layer[op->p.cache];
     const gles_define defines[] = {{"CACHE_F32", NULL, cache->f32}};
-    gles_params q = gles_params_of(p, op);
-    gles_cache_params(p, op, &q);
-    gles_command c = per_number(p, op, q.kv_heads * q.head_dim);
-    c.storage[0] = gles_cache_buffer(cache, op->p.cache);
-    c.storage[1] = GLES_STEP_BUFFER;
-    return gles_add_command(p, "cache_write.comp", defines, GLES_COUNT(defines), c, &q, err);
+    glint_status s = GLINT_OK;
+    for (int i = 0; i < l->n_parts && !s; i++) {
+        gles_params q = cache_params(p, op, &l->parts[i]);
+        q.in0 += (uint32_t)l->parts[i].first_head * q.head_dim;
+        q.in1 += (uint32_t)l->parts[i].first_head * q.head_dim;
+        gles_command c = per_number(p, op, q.kv_heads * q.head_dim);
+        c.storage[0] = gles_cache_buffer(cache, &l->parts[i]);
+        c.storage[1] = GLES_STEP_BUFFER;
+        c.barrier = i == 0;
+        s = gles_add_command(p, "cache_write.comp", defines, GLES_COUNT(defines), c, &q, err);
+    }
+    return s;
 }
 
 /* Tiles of attend_tile.comp: rows of x and invocations by the size of a head, 16 sums of the result an invocation; then
@@ -210,23 +221,39 @@ static const attend_tile *choose_attend_tile(const backend_device *d, int head_d
     return NULL;
 }
 
-static glint_status record_attend(backend_program *p, const tape_op *op, glint_error *err) {
+/* Heads that read one part of a layer; t NULL: row by row. */
+static glint_status attend_part(backend_program *p, const tape_op *op, const gles_cache_part *part,
+                                const attend_tile *t, glint_error *err) {
     const backend_cache *cache = p->request.cache;
-    const attend_tile *t = is_tiled(p, p->request.max_rows) ? choose_attend_tile(p->device, op->p.head_dim) : NULL;
-    GLuint layer = gles_cache_buffer(cache, op->p.cache);
+    GLuint buffer = gles_cache_buffer(cache, part);
     gles_define defines[5] = {{"CACHE_F32", NULL, cache->f32}, {"HEAD_DIM", NULL, op->p.head_dim}};
-    gles_params q = gles_params_of(p, op);
-    gles_cache_params(p, op, &q);
+    gles_params q = cache_params(p, op, part);
+    uint32_t each = (uint32_t)(op->p.heads / op->p.kv_heads), first = (uint32_t)part->first_head * each * q.head_dim;
+    q.heads = q.kv_heads * each;
+    q.in0 += first;
+    q.out0 += first;
     q.window = (uint32_t)tape_window(p->request.tape, op);
-    gles_command c = {.storage = {layer, GLES_STEP_BUFFER}, .per_row = q.heads, .row_divisor = 1, .barrier = true};
-    if (!t) return gles_add_command(p, "attend.comp", defines, 2, c, &q, err);
-    uint32_t rows = (uint32_t)t->rows;
-    c = (gles_command){
-        .storage = {layer, GLES_STEP_BUFFER, layer}, .fixed = q.heads, .y_rows = rows, .z = rows, .barrier = true};
+    gles_command c = {.storage = {buffer, GLES_STEP_BUFFER}, .barrier = part->first_head == 0};
+    if (!t) {
+        c.per_row = q.heads;
+        c.row_divisor = 1;
+        return gles_add_command(p, "attend.comp", defines, 2, c, &q, err);
+    }
+    c.storage[2] = buffer;
+    c.fixed = q.heads;
+    c.y_rows = c.z = (uint32_t)t->rows;
     defines[2] = (gles_define){"THREADS", NULL, t->threads};
     defines[3] = (gles_define){"ROWS", NULL, t->rows};
     defines[4] = (gles_define){"SLICES", NULL, attend_slices(t, op->p.head_dim)};
     return gles_add_command(p, "attend_tile.comp", defines, GLES_COUNT(defines), c, &q, err);
+}
+
+static glint_status record_attend(backend_program *p, const tape_op *op, glint_error *err) {
+    const gles_layer *l = &p->request.cache->layer[op->p.cache];
+    const attend_tile *t = is_tiled(p, p->request.max_rows) ? choose_attend_tile(p->device, op->p.head_dim) : NULL;
+    glint_status s = GLINT_OK;
+    for (int i = 0; i < l->n_parts && !s; i++) s = attend_part(p, op, &l->parts[i], t, err);
+    return s;
 }
 
 static glint_status record_select_rows(backend_program *p, const tape_op *op, glint_error *err) {
