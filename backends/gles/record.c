@@ -1,5 +1,5 @@
-/* Commands for single ops: a table op kind -> what to dispatch with which parameters. Groups of ops that run as one are
- * in phases.c. */
+/* Commands for single ops: a table op kind -> what to dispatch with which parameters. Matrix products are in
+ * record_matmul.c, groups of ops that run as one in phases.c. */
 #include <string.h>
 
 #include "backends/gles/record.h"
@@ -92,15 +92,7 @@ gles_part gles_part_of(const backend_weight *w, int slice, uint32_t out, uint32_
                        .bias = bias == UINT32_MAX ? bias : bias + (uint32_t)s->first};
 }
 
-/* Does this product read what the op before it in the range read too (q, k, v; gate, up)? Then both may run at once:
- * their results and their x are all alive, so that no place is shared. */
-static bool beside_last(const backend_program *p, const tape_op *op) {
-    const tape_op *first = &p->request.tape->ops[p->request.first_op];
-    return op > first && op[-1].kind == TAPE_MATMUL && op[-1].in[0] == op->in[0];
-}
-
-/* Many rows in `fast` go through tiles; few, and all in `exact`, one by one: bits must not depend on their number. */
-static bool is_tiled(const backend_program *p, int most_rows) {
+bool gles_is_tiled(const backend_program *p, int most_rows) {
     enum { FEW_ROWS = 8 };
     return most_rows > FEW_ROWS && p->device->options.precision == GLINT_FAST;
 }
@@ -250,7 +242,7 @@ static glint_status attend_part(backend_program *p, const tape_op *op, const gle
 
 static glint_status record_attend(backend_program *p, const tape_op *op, glint_error *err) {
     const gles_layer *l = &p->request.cache->layer[op->p.cache];
-    const attend_tile *t = is_tiled(p, p->request.max_rows) ? choose_attend_tile(p->device, op->p.head_dim) : NULL;
+    const attend_tile *t = gles_is_tiled(p, p->request.max_rows) ? choose_attend_tile(p->device, op->p.head_dim) : NULL;
     glint_status s = GLINT_OK;
     for (int i = 0; i < l->n_parts && !s; i++) s = attend_part(p, op, &l->parts[i], t, err);
     return s;
@@ -274,120 +266,10 @@ uint32_t gles_spare_floats(const backend_compile_request *r) {
     return most;
 }
 
-/* ---- Matrix products ---- */
-
-/* Blocks of x that a work group of matvec.comp holds in shared memory beside a sum an invocation. */
-static uint32_t chunk_of_x(const backend_device *d, uint32_t blocks) {
-    uint32_t room = ((uint32_t)d->c.limits.shared - 8 * (uint32_t)d->product_threads - 64) / 128;
-    return blocks < room ? blocks : room;
-}
-
-static uint32_t power_of_two(uint32_t n) {
-    uint32_t p = 1;
-    while (p < n) p *= 2;
-    return p;
-}
-
-static uint32_t divide_up(uint32_t a, uint32_t b) {
-    return (a + b - 1) / b;
-}
-
-/* Shared memory for x in steps, so that few variants are compiled. */
-static int64_t quads_of_x(const backend_device *d, uint32_t chunk) {
-    uint32_t room = chunk_of_x(d, UINT32_MAX), n = power_of_two(chunk);
-    return 8 * (int64_t)(n < room ? n : room);
-}
-
-/* Tiles of matmul.comp by what they need: rows of W x rows of x, and how many of each an invocation takes. */
-typedef struct tile {
-    int rows, tokens, each_rows, each_tokens;
-} tile;
-
-static const tile tiles[] = {{128, 64, 8, 4}, {64, 64, 4, 4}, {32, 64, 4, 4}};
-
-static int tile_threads(const tile *t) {
-    return t->rows / t->each_rows * (t->tokens / t->each_tokens);
-}
-
-/* The first one that the device can hold and that gives it enough work groups; else the last that it can hold. */
-static const tile *choose_tile(const backend_device *d, int rows, int tokens) {
-    enum { ENOUGH = 256 };
-    const tile *best = &tiles[2];
-    for (int i = 2; i >= 0; i--) {
-        const tile *t = &tiles[i];
-        int shared = (t->rows + t->tokens) * 9 * 16;
-        bool holds = tile_threads(t) <= d->threads && shared <= d->c.limits.shared;
-        int groups = (rows + t->rows - 1) / t->rows * ((tokens + t->tokens - 1) / t->tokens);
-        if (holds && (groups >= ENOUGH || i > 0)) best = t;
-    }
-    return best;
-}
-
-static glint_status record_tiles(backend_program *p, const tape_op *op, gles_params q, int most_rows,
-                                 glint_error *err) {
-    const backend_device *d = p->device;
-    const backend_weight *w = weight(p, op, 0), *bias = weight(p, op, 1);
-    bool quads = d->c.limits.blocks > 4;
-    for (int i = 0; i < w->n_slices; i++) {
-        const tile *t = choose_tile(d, w->slices[i].rows, most_rows);
-        const gles_define defines[] = {gles_layout_define(p, w),          {"THREADS", NULL, tile_threads(t)},
-                                       {"ROWS", NULL, t->rows},           {"TOKENS", NULL, t->tokens},
-                                       {"EACH_ROWS", NULL, t->each_rows}, {"EACH_TOKENS", NULL, t->each_tokens},
-                                       {"ACT_QUADS", NULL, quads}};
-        GLuint arena_id = d->arena[w->slices[i].arena].id;
-        q.part = gles_part_of(w, i, q.out0, bias ? (uint32_t)bias->vector : UINT32_MAX);
-        gles_command c = {.storage = {arena_id, arena_id, d->vectors.id, 0, quads ? p->act.id : 0},
-                          .fixed = ((uint32_t)w->slices[i].rows + (uint32_t)t->rows - 1) / (uint32_t)t->rows,
-                          .y_rows = (uint32_t)t->tokens,
-                          .rows = gles_rows_of(p, op),
-                          .barrier = i == 0 && !beside_last(p, op)};
-        glint_status s = gles_add_command(p, "matmul.comp", defines, GLES_COUNT(defines), c, &q, err);
-        if (s) return s;
-    }
-    return GLINT_OK;
-}
-
-static glint_status record_rows(backend_program *p, const tape_op *op, gles_params q, glint_error *err) {
-    const backend_device *d = p->device;
-    const backend_weight *w = weight(p, op, 0), *bias = weight(p, op, 1);
-    uint32_t threads = (uint32_t)d->product_threads;
-    bool quads = d->c.limits.blocks > 4;
-    q.chunk = chunk_of_x(d, q.blocks);
-    uint32_t at_once = q.chunk < threads ? threads / q.chunk : 1;
-    for (int i = 0; i < w->n_slices; i++) {
-        const gles_define defines[] = {gles_layout_define(p, w),
-                                       {"THREADS", NULL, threads},
-                                       {"ONE_BLOCK", NULL, q.chunk == q.blocks && q.blocks <= threads},
-                                       {"ACT_QUADS", NULL, quads},
-                                       {"X_QUADS", NULL, quads_of_x(d, q.chunk)}};
-        GLuint arena_id = d->arena[w->slices[i].arena].id;
-        q.part = gles_part_of(w, i, q.out0, bias ? (uint32_t)bias->vector : UINT32_MAX);
-        uint32_t jobs = divide_up(q.part.rows, at_once);
-        gles_command c = {.storage = {arena_id, arena_id, d->vectors.id, 0, quads ? p->act.id : 0},
-                          .fixed = jobs,
-                          .at_once = (uint32_t)d->product_groups,
-                          .y_rows = 1,
-                          .rows = gles_rows_of(p, op),
-                          .barrier = i == 0 && !beside_last(p, op)};
-        glint_status s = gles_add_command(p, "matvec.comp", defines, GLES_COUNT(defines), c, &q, err);
-        if (s) return s;
-    }
-    return GLINT_OK;
-}
-
-static glint_status record_matmul(backend_program *p, const tape_op *op, glint_error *err) {
-    const backend_weight *w = weight(p, op, 0);
-    gles_params q = gles_params_of(p, op);
-    q.width = (uint32_t)w->cols;
-    q.blocks = gles_blocks(w->cols);
-    int most_rows = gles_rows_of(p, op) == GLES_OUTPUTS ? p->request.max_outputs : p->request.max_rows;
-    return is_tiled(p, most_rows) ? record_tiles(p, op, q, most_rows, err) : record_rows(p, op, q, err);
-}
-
 static gles_record_fn *const recorders[TAPE_KINDS] = {
     [TAPE_EMBED] = record_embed,
     [TAPE_NORM] = record_norm,
-    [TAPE_MATMUL] = record_matmul,
+    [TAPE_MATMUL] = gles_record_matmul,
     [TAPE_ADD] = record_add,
     [TAPE_ROPE] = record_rope,
     [TAPE_HEAD_NORM] = record_norm,

@@ -12,6 +12,12 @@ gles_params gles_params_of(const backend_program *p, const tape_op *op);
 /* Does a dispatch of the op count rows or output rows? */
 enum gles_rows gles_rows_of(const backend_program *p, const tape_op *op);
 
+/* Many rows in `fast` go through tiles; few, and all in `exact`, in a way that keeps the bits of each, whatever their
+ * number. */
+bool gles_is_tiled(const backend_program *p, int most_rows);
+
+gles_record_fn gles_record_matmul; /* record_matmul.c */
+
 /* ---- record_pick.c ---- */
 
 gles_record_fn gles_record_argmax, gles_record_top_k;
