@@ -50,43 +50,45 @@ vec4 add_product(mat4 m, vec4 x, vec4 sum) {
 
 // ---- Between the cache and shared memory: positions outside first .. last are 0 ----
 
-vec4 quad_at(uint at) {
+// Quads as the cache has them, on their way. (Not converted before they are stored, nor loaded behind a branch: either
+// would wait for them. The page is there whole, so that any number of it can be read.)
 #if CACHE_F32
-    return uintBitsToFloat(quads[at]);
+#define RAW uvec4
+vec4 quad_of(RAW v) { return uintBitsToFloat(v); }
 #else
-    uvec2 pairs = quads[at];
-    return vec4(unpackHalf2x16(pairs.x), unpackHalf2x16(pairs.y));
+#define RAW uvec2
+vec4 quad_of(RAW v) { return vec4(unpackHalf2x16(v.x), unpackHalf2x16(v.y)); }
 #endif
-}
+RAW next[LOADS];
 
-void fetch_keys(uint page, uint begin, uint slice, uint first, uint last, out vec4 next[LOADS]) {
+void fetch_keys(uint page, uint slice) {
     for (uint l = 0u; l < LOADS; l++) {
-        uint e = gl_LocalInvocationIndex + l * T, key = e / SLICE, d = slice * SLICE + e % SLICE;
-        bool live = key < PAGE && d < QUADS && begin + key >= first && begin + key <= last;
-        next[l] = live ? quad_at(page + key * kv_heads * QUADS + d) : vec4(0.0);
+        uint e = gl_LocalInvocationIndex + l * T, d = slice * SLICE + e % SLICE;
+        next[l] = quads[page + min(e / SLICE, PAGE - 1u) * kv_heads * QUADS + min(d, QUADS - 1u)];
     }
 }
 
 // Key 4 i + j goes to row i + j KEY_STEP: invocations side by side read rows side by side, and their scores are a quad.
-void put_keys(vec4 next[LOADS]) {
+void put_keys(uint slice, uint begin, uint first, uint last) {
     for (uint l = 0u; l < LOADS; l++) {
-        uint e = gl_LocalInvocationIndex + l * T, key = e / SLICE;
-        if (key < PAGE) stage[(key / 4u + key % 4u * KEY_STEP) * KEY_STRIDE + e % SLICE] = next[l];
+        uint e = gl_LocalInvocationIndex + l * T, key = e / SLICE, d = slice * SLICE + e % SLICE;
+        bool live = d < QUADS && begin + key >= first && begin + key <= last;
+        if (key < PAGE)
+            stage[(key / 4u + key % 4u * KEY_STEP) * KEY_STRIDE + e % SLICE] = live ? quad_of(next[l]) : vec4(0.0);
     }
 }
 
-void fetch_values(uint page, uint begin, uint slice, uint first, uint last, out vec4 next[LOADS]) {
+void fetch_values(uint page, uint slice) {
     for (uint l = 0u; l < LOADS; l++) {
-        uint e = gl_LocalInvocationIndex + l * T, i = e / QUADS, key = slice * VALUES + i;
-        bool live = i < VALUES && begin + key >= first && begin + key <= last;
-        next[l] = live ? quad_at(page + (PAGE + key) * kv_heads * QUADS + e % QUADS) : vec4(0.0);
+        uint e = gl_LocalInvocationIndex + l * T, key = slice * VALUES + min(e / QUADS, VALUES - 1u);
+        next[l] = quads[page + (PAGE + key) * kv_heads * QUADS + e % QUADS];
     }
 }
 
-void put_values(vec4 next[LOADS]) {
+void put_values(uint slice, uint begin, uint first, uint last) {
     for (uint l = 0u; l < LOADS; l++) {
-        uint e = gl_LocalInvocationIndex + l * T;
-        if (e < VALUES * QUADS) stage[e] = next[l];
+        uint e = gl_LocalInvocationIndex + l * T, key = begin + slice * VALUES + e / QUADS;
+        if (e < VALUES * QUADS) stage[e] = key >= first && key <= last ? quad_of(next[l]) : vec4(0.0);
     }
 }
 
@@ -199,33 +201,33 @@ void attend(uint r, uint h) {
     uint first = window != 0u && position >= window ? position - window + 1u : 0u, last = position + rows - 1u;
     uint begin = first / PAGE * PAGE, page = page_at(sequence, begin, h);
     float largest = LOWEST, total = 0.0;
-    vec4 sum[4u * EACH], next[LOADS];
+    vec4 sum[4u * EACH];
     for (uint i = 0u; i < 4u * EACH; i++) sum[i] = vec4(0.0);
     barrier();
     load_queries(r, rows, h);
-    fetch_keys(page, begin, 0u, first, last, next);
+    fetch_keys(page, 0u);
     while (begin <= last) {
         vec4 score[4] = vec4[4](vec4(0.0), vec4(0.0), vec4(0.0), vec4(0.0));
         for (uint slice = 0u; slice < N; slice++) {
             barrier();
-            put_keys(next);
+            put_keys(slice, begin, first, last);
             barrier();
             if (slice + 1u < N)
-                fetch_keys(page, begin, slice + 1u, first, last, next);
+                fetch_keys(page, slice + 1u);
             else
-                fetch_values(page, begin, 0u, first, last, next);
+                fetch_values(page, 0u);
             add_scores(slice, score);
         }
         weigh(score, begin, position, largest, total);
         for (uint slice = 0u; slice < N; slice++) {
             barrier();
-            put_values(next);
+            put_values(slice, begin, first, last);
             barrier();
             if (slice + 1u < N)
-                fetch_values(page, begin, slice + 1u, first, last, next);
+                fetch_values(page, slice + 1u);
             else if (begin + PAGE <= last) {
                 page = page_at(sequence, begin + PAGE, h);
-                fetch_keys(page, begin + PAGE, 0u, first, last, next);
+                fetch_keys(page, 0u);
             }
             if (slice == 0u)
                 for (uint i = 0u; i < 4u * EACH; i++) sum[i] *= shrink[my_row() + i % 4u * ROW_STEP];

@@ -12,6 +12,8 @@ layout(std430, binding = 3) buffer Act { float a[]; };
 #if ACT_QUADS // the activations once more, to read four at a time, where the device has a fifth binding
 layout(std430, binding = 4) readonly buffer Act4 { vec4 a4[]; };
 #endif
+uint two_23; // see unpack.glsl
+#define TWO_23 two_23
 #include LAYOUT
 
 const uint T = uint(THREADS), STRIDE = 9u, AT_ONCE = 4u;
@@ -22,24 +24,26 @@ shared vec4 xs[uint(TOKENS) * STRIDE];
 // Quads of x that this invocation carries from the device's memory to shared memory.
 const uint X_EACH = uint(TOKENS) * 8u / T;
 
-float x_at(uint at, uint c) { return c < width ? a[at + c] : 0.0; }
-
-vec4 fetch_x(uint e, uint first_token, uint rows, uint c) {
-    uint i = gl_LocalInvocationIndex + e * T, token = first_token + i / 8u;
-    uint at = in0 + token * in0_stride, column = c + 4u * (i % 8u);
-    if (token >= rows) return vec4(0.0);
+// Tokens behind the last are the last one again: nobody writes their sums. (No branches here: behind a branch a load is
+// waited for. Numbers behind the end of a row are somebody else's, and cut off when they are stored.)
+vec4 fetch_x(uint e, uint first_token, uint rows, uint k) {
+    uint i = gl_LocalInvocationIndex + e * T, token = min(first_token + i / 8u, rows - 1u);
+    uint at = in0 + token * in0_stride + 32u * k + 4u * (i % 8u);
 #if ACT_QUADS
-    if (column + 3u < width) return a4[(at + column) / 4u];
+    return a4[at / 4u];
+#else
+    return vec4(a[at], a[at + 1u], a[at + 2u], a[at + 3u]);
 #endif
-    return vec4(x_at(at, column), x_at(at, column + 1u), x_at(at, column + 2u), x_at(at, column + 3u));
 }
 
-void store_x(uint e, vec4 v) {
+void store_x(uint e, uint k, vec4 v) {
     uint i = gl_LocalInvocationIndex + e * T;
+    uvec4 column = 32u * k + 4u * (i % 8u) + uvec4(0u, 1u, 2u, 3u);
+    if (32u * k + 32u > width) v = mix(vec4(0.0), v, lessThan(column, uvec4(width)));
     xs[i / 8u * STRIDE + i % 8u] = v;
 }
 
-void store_w(uint local_row, block k, bool live) {
+void store_w(uint local_row, block k) {
     vec4 q[8];
     block_quads(k, q);
     vec2 s = block_scales(k);
@@ -47,60 +51,97 @@ void store_w(uint local_row, block k, bool live) {
 #if BLOCK_HAS_MIN
     m = block_mins(k);
 #endif
-    for (uint i = 0u; i < 8u; i++) {
-        vec4 v = i < 4u ? q[i] * s.x + m.x : q[i] * s.y + m.y;
-        ws[local_row * STRIDE + i] = live ? v : vec4(0.0);
+    for (uint i = 0u; i < 8u; i++) ws[local_row * STRIDE + i] = i < 4u ? q[i] * s.x + m.x : q[i] * s.y + m.y;
+}
+
+// Sums of this invocation: of row i and tokens 4 j to 4 j + 3 at i * TOKEN_QUADS + j. Those so far, and of the blocks since.
+// (Loops over rows are written out: NVIDIA's compiler leaves long ones alone, and arrays with numbers that are not
+// constant lie in memory.)
+const uint TOKEN_QUADS = uint(EACH_TOKENS) / 4u;
+vec4 total[uint(EACH_ROWS) * TOKEN_QUADS], sum[uint(EACH_ROWS) * TOKEN_QUADS];
+#if EACH_ROWS == 8
+#define EACH_ROW(DO) DO(0u) DO(1u) DO(2u) DO(3u) DO(4u) DO(5u) DO(6u) DO(7u)
+#else
+#define EACH_ROW(DO) DO(0u) DO(1u) DO(2u) DO(3u)
+#endif
+
+// Four columns of four tokens, a column a vector.
+mat4 x_columns(uint token, uint q) {
+    return transpose(mat4(xs[token * STRIDE + q], xs[(token + TOKEN_STEP) * STRIDE + q],
+        xs[(token + 2u * TOKEN_STEP) * STRIDE + q], xs[(token + 3u * TOKEN_STEP) * STRIDE + q]));
+}
+
+void add_products(uint my_row, uint my_token) { // of the block in shared memory
+    for (uint q = 0u; q < 8u; q++) {
+        mat4 x = x_columns(my_token, q);
+#if EACH_TOKENS == 8
+        mat4 y = x_columns(my_token + 4u * TOKEN_STEP, q);
+#endif
+        vec4 w;
+#define TIMES(S, X) \
+    S = w.x * X[0] + S; \
+    S = w.y * X[1] + S; \
+    S = w.z * X[2] + S; \
+    S = w.w * X[3] + S;
+#define ADD_ROW(I) \
+    w = ws[(my_row + I * ROW_STEP) * STRIDE + q]; \
+    TIMES(sum[I * TOKEN_QUADS], x) \
+    ADD_SECOND(I)
+#if EACH_TOKENS == 8
+#define ADD_SECOND(I) TIMES(sum[I * TOKEN_QUADS + 1u], y)
+#else
+#define ADD_SECOND(I)
+#endif
+        EACH_ROW(ADD_ROW)
     }
+}
+
+void put(uint row, uint token, uint rows, float v) {
+    if (row >= rows0 || token >= rows) return;
+    a[part_out0 + token * out_stride + row] = bias0 == NONE ? v : v + vectors[bias0 + row];
+}
+
+void put_quad(uint row, uint token, uint rows, vec4 v) {
+    put(row, token, rows, v.x);
+    put(row, token + TOKEN_STEP, rows, v.y);
+    put(row, token + 2u * TOKEN_STEP, rows, v.z);
+    put(row, token + 3u * TOKEN_STEP, rows, v.w);
 }
 
 void main() {
     uint t = gl_LocalInvocationIndex, rows = outputs_only != 0u ? n_outputs : n_rows;
+    two_23 = extra0;
     // Warps of 32 take 8 rows by 4 tokens, then warps go down the rows.
     uint my_row = t % 8u + 8u * (t / 32u % (ROW_STEP / 8u)), my_token = t / 8u % 4u + 4u * (t / 32u / (ROW_STEP / 8u));
     uint tiles = (rows0 + uint(ROWS) - 1u) / uint(ROWS);
     for (uint tile = work_group().x; tile < tiles; tile += work_groups().x) {
         uint first_row_here = tile * uint(ROWS), first_token = work_group().y * uint(TOKENS);
-        uint load_row = min(first_row_here + t, rows0 - 1u);
-        bool loads = t < uint(ROWS), live = first_row_here + t < rows0;
-        float total[EACH_ROWS * EACH_TOKENS], sum[EACH_ROWS * EACH_TOKENS];
-        for (uint i = 0u; i < uint(EACH_ROWS * EACH_TOKENS); i++) total[i] = sum[i] = 0.0;
+        uint load_row = min(first_row_here + t, rows0 - 1u); // behind the last one: that again, nobody writes its sums
+        bool loads = t < uint(ROWS);
+        for (uint i = 0u; i < uint(EACH_ROWS) * TOKEN_QUADS; i++) total[i] = sum[i] = vec4(0.0);
         block next;
         vec4 next_x[X_EACH];
         for (uint e = 0u; e < X_EACH; e++) next_x[e] = fetch_x(e, first_token, rows, 0u);
         if (loads) next = block_load(weight0, weight0_n, load_row * blocks);
         for (uint k = 0u; k < blocks; k++) {
             barrier();
-            if (loads) store_w(t, next, live);
-            for (uint e = 0u; e < X_EACH; e++) store_x(e, next_x[e]);
+            if (loads) store_w(t, next);
+            for (uint e = 0u; e < X_EACH; e++) store_x(e, k, next_x[e]);
             barrier();
             if (k + 1u < blocks)
-                for (uint e = 0u; e < X_EACH; e++) next_x[e] = fetch_x(e, first_token, rows, 32u * (k + 1u));
+                for (uint e = 0u; e < X_EACH; e++) next_x[e] = fetch_x(e, first_token, rows, k + 1u);
             if (loads && k + 1u < blocks) next = block_load(weight0, weight0_n, load_row * blocks + k + 1u);
-            for (uint q = 0u; q < 8u; q++) {
-                vec4 w[EACH_ROWS], x[EACH_TOKENS];
-                for (uint i = 0u; i < uint(EACH_ROWS); i++) w[i] = ws[(my_row + i * ROW_STEP) * STRIDE + q];
-                for (uint j = 0u; j < uint(EACH_TOKENS); j++) x[j] = xs[(my_token + j * TOKEN_STEP) * STRIDE + q];
-                for (uint i = 0u; i < uint(EACH_ROWS); i++)
-                    for (uint j = 0u; j < uint(EACH_TOKENS); j++) {
-                        float v = sum[i * uint(EACH_TOKENS) + j];
-                        v = w[i].x * x[j].x + v;
-                        v = w[i].y * x[j].y + v;
-                        v = w[i].z * x[j].z + v;
-                        sum[i * uint(EACH_TOKENS) + j] = w[i].w * x[j].w + v;
-                    }
-            }
+            add_products(my_row, my_token);
             if (k % AT_ONCE == AT_ONCE - 1u)
-                for (uint i = 0u; i < uint(EACH_ROWS * EACH_TOKENS); i++) {
+                for (uint i = 0u; i < uint(EACH_ROWS) * TOKEN_QUADS; i++) {
                     total[i] += sum[i];
-                    sum[i] = 0.0;
+                    sum[i] = vec4(0.0);
                 }
         }
-        for (uint j = 0u; j < uint(EACH_TOKENS); j++)
-            for (uint i = 0u; i < uint(EACH_ROWS); i++) {
-                uint row = first_row_here + my_row + i * ROW_STEP, token = first_token + my_token + j * TOKEN_STEP;
-                if (row >= rows0 || token >= rows) continue;
-                float v = total[i * uint(EACH_TOKENS) + j] + sum[i * uint(EACH_TOKENS) + j];
-                a[part_out0 + token * out_stride + row] = bias0 == NONE ? v : v + vectors[bias0 + row];
-            }
+        uint row = first_row_here + my_row, token = first_token + my_token;
+#define PUT_ROW(I) \
+    for (uint j = 0u; j < TOKEN_QUADS; j++) \
+        put_quad(row + I * ROW_STEP, token + 4u * j * TOKEN_STEP, rows, total[I * TOKEN_QUADS + j] + sum[I * TOKEN_QUADS + j]);
+        EACH_ROW(PUT_ROW)
     }
 }

@@ -292,6 +292,8 @@ glint_status gles_write_value(backend_program *p, tape_value v, int first_row, i
 
 /* ---- Recording (record.c, groups.c) ---- */
 
+#define GLES_TWO_23 0x4B000000U /* the bits of 2^23 as a float: see glsl/unpack.glsl */
+
 /* Which ops run as one: group_of[i] for op i of the range, rising. */
 void gles_choose_groups(backend_program *p, int *group_of);
 /* Commands of a group of n ops. */

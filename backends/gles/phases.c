@@ -6,8 +6,7 @@
 #include <string.h>
 
 enum { UNIFORM_PHASES = 224, FEW_PHASES = 56 };
-static const uint32_t NONE = UINT32_MAX;   /* no place, no vector */
-static const uint32_t TWO_23 = 0x4B000000; /* the bits of 2^23 as a float: see glsl/unpack.glsl */
+static const uint32_t NONE = UINT32_MAX; /* no place, no vector */
 
 static uint32_t divide_up(uint32_t a, uint32_t b) {
     return (a + b - 1) / b;
@@ -205,7 +204,7 @@ static glint_status add_phase(backend_program *p, const gles_phase *phase, GLuin
 }
 
 static gles_phase empty_phase(enum gles_phase_kind kind) {
-    return (gles_phase){.two_23 = TWO_23,
+    return (gles_phase){.two_23 = GLES_TWO_23,
                         .kind = kind,
                         .norm = NONE,
                         .post = NONE,

@@ -21,29 +21,29 @@ static bool beside_last(const backend_program *p, const tape_op *op) {
 
 /* ---- Many rows ---- */
 
-/* Tiles of matmul.comp by what they need: rows of W x rows of x, and how many of each an invocation takes. */
+/* Tiles of matmul.comp: rows of W x rows of x, and how many of each an invocation takes. */
 typedef struct tile {
     int rows, tokens, each_rows, each_tokens;
 } tile;
 
-static const tile tiles[] = {{128, 64, 8, 4}, {64, 64, 4, 4}, {32, 64, 4, 4}};
+static const tile tiles[] = {{128, 128, 8, 8}, {128, 64, 8, 8}, {64, 64, 4, 4}, {32, 64, 4, 4}};
 
 static int tile_threads(const tile *t) {
     return t->rows / t->each_rows * (t->tokens / t->each_tokens);
 }
 
-/* The first one that the device can hold and that gives it enough work groups; else the last that it can hold. */
+/* The first one that the device can hold and that gives most of it something to do; else the last that it can hold. */
 static const tile *choose_tile(const backend_device *d, int rows, int tokens) {
-    enum { ENOUGH = 256 };
-    const tile *best = &tiles[2];
-    for (int i = 2; i >= 0; i--) {
+    const tile *last = &tiles[GLES_COUNT(tiles) - 1];
+    for (int i = 0; i < GLES_COUNT(tiles); i++) {
         const tile *t = &tiles[i];
         int shared = (t->rows + t->tokens) * 9 * 16;
-        bool holds = tile_threads(t) <= d->threads && shared <= d->c.limits.shared;
         int groups = (rows + t->rows - 1) / t->rows * ((tokens + t->tokens - 1) / t->tokens);
-        if (holds && (groups >= ENOUGH || i > 0)) best = t;
+        if (tile_threads(t) > d->threads || shared > d->c.limits.shared) continue;
+        if (8 * groups >= 7 * d->product_groups) return t;
+        last = t;
     }
-    return best;
+    return last;
 }
 
 static glint_status record_tiles(backend_program *p, const tape_op *op, gles_params q, int most_rows,
@@ -51,6 +51,7 @@ static glint_status record_tiles(backend_program *p, const tape_op *op, gles_par
     const backend_device *d = p->device;
     const backend_weight *w = gles_weight_of(p, op, 0), *bias = gles_weight_of(p, op, 1);
     bool quads = d->c.limits.blocks > 4;
+    q.extra[0] = GLES_TWO_23;
     for (int i = 0; i < w->n_slices; i++) {
         const tile *t = choose_tile(d, w->slices[i].rows, most_rows);
         const gles_define defines[] = {gles_layout_define(p, w),          {"THREADS", NULL, tile_threads(t)},

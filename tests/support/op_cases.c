@@ -30,6 +30,8 @@ static const op_spec specs[] = {
     {TAPE_MATMUL, .batch = 130, .width = 96, .rows = 96, .format = FORMAT_F32},
     {TAPE_MATMUL, .batch = 130, .width = 768, .rows = 130, .format = FORMAT_Q4_K, .bias = true},
     {TAPE_MATMUL, .batch = 70, .width = 1152, .rows = 65, .format = FORMAT_Q8_0},
+    {TAPE_MATMUL, .batch = 450, .width = 40, .rows = 900, .format = FORMAT_F16, .bias = true, .where = OP_GPUS},
+    {TAPE_MATMUL, .batch = 509, .width = 160, .rows = 4099, .format = FORMAT_Q4_1, .where = OP_HARDWARE},
     {TAPE_MATMUL, .batch = 1, .width = 96, .rows = 4099, .format = FORMAT_Q5_0}, /* a vocabulary with a tail */
     {TAPE_MATMUL, .batch = 2, .width = 256, .rows = 2051, .format = FORMAT_Q6_K},
     {TAPE_MATMUL, .batch = 1, .width = 6912, .rows = 11, .format = FORMAT_Q4_K},
@@ -332,7 +334,7 @@ void op_case_open(op_case *c, int i) {
         m.s.format = i;
         m.s.width *= block < 32 ? 32 : block;
     }
-    *c = (op_case){.format = s->format == EACH ? (format_id)i : FORMAT_COUNT};
+    *c = (op_case){.format = s->format == EACH ? (format_id)i : FORMAT_COUNT, .where = s->where};
     tape_open(&c->tape);
     c->views = op_take(&m, 64, sizeof *c->views);
     c->operand = op_take(&m, 64, sizeof *c->operand);

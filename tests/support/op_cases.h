@@ -6,9 +6,13 @@
 #include "core/instruments/rig.h"
 #include "tests/support/support.h"
 
+/* On which devices a case is run. */
+typedef enum op_where { OP_EVERYWHERE, OP_GPUS, OP_HARDWARE /* GPUs but software renderers */ } op_where;
+
 typedef struct op_case {
     char name[160];   /* says everything that sets the case apart */
     format_id format; /* of one of a row of cases that differ in it alone; FORMAT_COUNT: it is none of these */
+    op_where where;
     tape tape;
     rig_setup setup;
     backend_view *views;           /* by weight */

@@ -31,6 +31,7 @@ typedef struct op_spec {
     bool bias;      /* matmul */
     bool one_sign;  /* matmul: no operand is negative */
     bool unaligned; /* weights begin at an odd address */
+    op_where where; /* matmul: enough for the large tiles of GPUs, and too much for others */
     int k;          /* top_k */
     bool equal;     /* argmax, top_k: a few different numbers only */
     bool odd;       /* argmax, top_k: NaN, infinities and both zeros among the numbers */

@@ -47,6 +47,11 @@ static bool is_repeated(const op_case *c, const char *device) {
 }
 #endif
 
+static bool is_meant(const op_case *c, const glint_device_info *d) {
+    bool gpu = !strncmp(d->name, "gles:", 5);
+    return c->where == OP_EVERYWHERE || (gpu && (c->where == OP_GPUS || !d->software));
+}
+
 void op_each_case(void (*test)(op_case *c, op_device *device)) {
     glint_device_info list[OP_DEVICES];
     int n = op_devices(list);
@@ -55,7 +60,7 @@ void op_each_case(void (*test)(op_case *c, op_device *device)) {
         for (int i = 0; i < op_cases(); i++) {
             op_case c;
             op_case_open(&c, i);
-            if (!is_repeated(&c, device.name)) test(&c, &device);
+            if (is_meant(&c, &list[d]) && !is_repeated(&c, device.name)) test(&c, &device);
             op_case_close(&c);
         }
         op_device_close(&device);
