@@ -147,6 +147,9 @@ typedef struct backend {
                          glint_error *err);
     /* Sets rows of an observed value, or of an input of the range, before the next step or run_groups. */
     glint_status (*write)(backend_program *p, tape_value v, int first_row, int n, const float *in, glint_error *err);
+    /* Until its next call the device waits for others to do their part of a step: one that slows down when it has
+     * nothing to do may see to it that it does not. NULL: it has no need to. */
+    void (*rest)(backend_device *d);
 } backend;
 
 /* All backends of this build, in the order of preference; ends with NULL. */

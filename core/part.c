@@ -204,6 +204,17 @@ glint_status part_step(part *p, const backend_batch *b, glint_error *err) {
     return on_thread(p, step_here, &(stepping){p, b}, err);
 }
 
+static glint_status rest_here(void *what, glint_error *err) {
+    part *p = what;
+    (void)err;
+    p->backend->rest(p->device);
+    return GLINT_OK;
+}
+
+void part_rest(part *p) {
+    if (p->backend->rest) on_thread(p, rest_here, p, NULL);
+}
+
 typedef struct copying {
     const part *p;
     int group, from, to;

@@ -70,6 +70,8 @@ glint_status part_take(part *to, const part *from, const backend_batch *b, glint
 /* Runs a batch; its inputs have been taken. A part behind the last row that wants output has nothing to do where no row
  * does. Allocates nothing. */
 glint_status part_step(part *p, const backend_batch *b, glint_error *err);
+/* The part's device has nothing to do until another one has done its own. */
+void part_rest(part *p);
 /* Copies a page of the cache onto another. */
 glint_status part_copy_page(part *p, int group, int from, int to, glint_error *err);
 /* A value of the last step. */

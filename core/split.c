@@ -101,6 +101,17 @@ static glint_status start(split *s, int from, bool asynchronous, glint_error *er
     return status;
 }
 
+static bool works(const split *s, const backend_device *d) {
+    for (int p = 0; p < s->n; p++)
+        if (s->parts[p].device == d && s->at[p] >= 0) return true;
+    return false;
+}
+
+static void rest_idle(split *s) {
+    for (int p = 0; p < s->n; p++)
+        if (!s->parts[p].borrowed && !works(s, s->parts[p].device)) part_rest(&s->parts[p]);
+}
+
 /* Where what crosses outlasts a step the first part, which needs nothing of the others, goes on before anybody waits.
  */
 static bool goes_ahead(const split *s) {
@@ -117,6 +128,7 @@ static glint_status advance(split *s, int entering, glint_error *err) {
     glint_status status = ahead ? start_part(s, 0, err) : GLINT_OK;
     if (!status) status = hand_over(s, &first, err);
     if (!status) status = start(s, ahead ? 1 : 0, true, err);
+    if (!status) rest_idle(s); /* while what has been started works, and before this thread computes */
     if (!status) status = start(s, 0, false, err);
     if (status) forget_batches(s);
     return status;

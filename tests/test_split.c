@@ -236,6 +236,22 @@ static void expect_text(glint_model *m, const char *where, bool by_host, const t
     CU_ASSERT_EQUAL(failing_devices_open(), 0);
 }
 
+/* A device that waits for another one rests: once for each token, and once behind the prompt, whose chunks overlap. */
+static void test_rests(void) {
+    glint_model *m = open_model("gguf/stories260K-f32.gguf");
+    text want;
+    int before = failing_rests();
+    write_text(m, "cpu", false, &want);
+    CU_ASSERT_EQUAL(failing_rests(), before);
+    expect_text(m, "failing:step9999@cpu=0-1,cpu=2-4", false, &want, 0);
+    CU_ASSERT_EQUAL(failing_rests(), before + TEXT);
+    setenv("GLINT_GLES_AWAKE", "1", 1); /* awake while it rests */
+    glint_device_info gles[4];
+    if (support_gles(gles, 4)) expect_text(m, "cpu=0,gles:llvmpipe=1-2,cpu=3-4", false, &want, 0);
+    unsetenv("GLINT_GLES_AWAKE");
+    glint_model_close(&m);
+}
+
 /* A fault at every 7th step, in the step or in what is read of it; of a part among three, of the only device while the
  * host chooses each token, of the only device while it runs ahead. */
 static void test_faults(void) {
@@ -409,6 +425,7 @@ int main(void) {
     const support_case cases[] = {{"cuts", test_cuts},
                                   {"cuts with gles", test_cuts_gles},
                                   {"two contexts", test_two_contexts},
+                                  {"devices rest", test_rests},
                                   {"a device fails at every 7th step", test_faults},
                                   {"devices fail at other times", test_faults_elsewhere},
                                   {"nothing is left", test_nothing_left},

@@ -27,10 +27,13 @@ struct backend_program {
     backend_program *inner;
 };
 
-static atomic_int devices_open;
+static atomic_int devices_open, rests;
 
 int failing_devices_open(void) {
     return devices_open;
+}
+int failing_rests(void) {
+    return rests;
 }
 
 /* Every call but those that close goes through here. */
@@ -195,6 +198,11 @@ static glint_status failing_write(backend_program *p, tape_value v, int first_ro
     return s ? s : p->owner->inner->write(p->inner, v, first_row, n, in, err);
 }
 
+static void failing_rest(backend_device *d) {
+    rests++;
+    if (d->inner->rest) d->inner->rest(d->device);
+}
+
 extern const backend failing_backend;
 const backend failing_backend = {
     .name = "failing",
@@ -218,4 +226,5 @@ const backend failing_backend = {
     .run_groups = failing_run_groups,
     .read = failing_read,
     .write = failing_write,
+    .rest = failing_rest,
 };

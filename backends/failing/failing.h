@@ -6,5 +6,7 @@
 
 /* How many of these devices are open now, in the whole process. */
 int failing_devices_open(void);
+/* How often one of them was told to rest. */
+int failing_rests(void);
 
 #endif

@@ -87,7 +87,7 @@ static glint_status open_layers(backend_cache *c, const backend_cache_request *r
 }
 
 glint_status gles_cache_open(backend_device *d, const backend_cache_request *r, backend_cache **out, glint_error *err) {
-    glint_status s = gles_context_use(&d->c, err);
+    glint_status s = gles_use(d, err);
     if (s) return s;
     backend_cache *c = calloc(1, sizeof *c);
     if (!c) return base_fail(err, GLINT_INTERNAL, "out of memory for a cache");
@@ -118,7 +118,7 @@ uint32_t gles_cache_first(const backend_cache *c, const gles_cache_part *part) {
 
 glint_status gles_cache_copy_page(backend_cache *c, int group, int from, int to, glint_error *err) {
     const gles_gl *gl = &c->device->c.gl;
-    glint_status s = gles_context_use(&c->device->c, err);
+    glint_status s = gles_use(c->device, err);
     if (s) return s;
     gl->MemoryBarrier(GL_BUFFER_UPDATE_BARRIER_BIT);
     for (int i = 0; i < c->tape->n_caches; i++) {
@@ -174,7 +174,7 @@ static glint_status move_page(backend_cache *c, int cache, const gles_cache_part
 
 /* Every layer of the group in turn. */
 static glint_status each_layer(backend_cache *c, int group, int page, float *out, const float *in, glint_error *err) {
-    glint_status s = gles_context_use(&c->device->c, err);
+    glint_status s = gles_use(c->device, err);
     size_t at = 0;
     for (int i = 0; i < c->tape->n_caches && !s; i++) {
         const gles_layer *l = &c->layer[i];

@@ -34,6 +34,15 @@ typedef struct gles_slot {
     GLsync fence;
 } gles_slot;
 
+/* What keeps the device awake while it rests (awake.c). */
+typedef struct gles_awake {
+    GLuint program, buffer;  /* 0: not opened */
+    volatile uint32_t *word; /* mapped; shaders look at it until it has come to their number */
+    uint32_t number, looks;  /* of the last rest; in a dispatch */
+    bool works, resting;
+    double began, rested; /* when this rest began; seconds that the last one took */
+} gles_awake;
+
 struct backend_device {
     gles_context c;
     gles_programs *programs;
@@ -53,6 +62,7 @@ struct backend_device {
     gles_buffer grid;    /* where they meet: see glsl/grid.glsl */
     uint32_t arrived;    /* arrivals there so far, modulo 2^32 */
     gles_crew *crew;     /* that re-codes weights */
+    gles_awake awake;
 };
 
 glint_status gles_memory_open(backend_device *d, glint_error *err);
@@ -89,6 +99,13 @@ void gles_slot_end(backend_device *d, gles_slot *s);
 glint_status gles_slot_read(backend_device *d, gles_slot *s, size_t offset, size_t bytes, void *out, glint_error *err);
 glint_status gles_write(backend_device *d, const gles_buffer *to, size_t offset, size_t bytes, const void *in,
                         glint_error *err);
+
+/* Makes the device's context current and ends its rest: every call that gives it work begins so. */
+glint_status gles_use(backend_device *d, glint_error *err);
+/* Whatever gles_rest needs, once; nothing where it is not wanted or does not work. The context is current. */
+glint_status gles_awake_open(backend_device *d, glint_error *err);
+void gles_awake_close(backend_device *d);
+void gles_rest(backend_device *d);
 
 /* How many work groups of `threads` invocations run at a time (resident.c). */
 glint_status gles_measure_resident(backend_device *d, int threads, int *out, glint_error *err);

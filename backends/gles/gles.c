@@ -115,7 +115,8 @@ static const char *gles_notice(const backend_device *d) {
 
 static void gles_close(backend_device *d) {
     if (!d) return;
-    if (!gles_context_use(&d->c, NULL)) {
+    if (!gles_use(d, NULL)) {
+        gles_awake_close(d);
         gles_memory_close(d);
         gles_programs_close(&d->programs);
     }
@@ -203,4 +204,5 @@ const backend gles_backend = {
     .run_groups = gles_run_groups,
     .read = gles_read_value,
     .write = gles_write_value,
+    .rest = gles_rest,
 };

@@ -58,7 +58,7 @@ glint_status gles_measure_speed(backend_device *d, double *bandwidth, double *di
     const gles_define defines[] = {{"THREADS", NULL, d->product_threads}, {"SUBGROUP", NULL, 0}};
     gles_buffer memory = {0}, state = {0};
     GLuint program;
-    glint_status s = gles_context_use(&d->c, err);
+    glint_status s = gles_use(d, err);
     if (!s) s = gles_program_get(d->programs, "measure.comp", defines, GLES_COUNT(defines), &program, err);
     if (!s) s = gles_buffer_open(d, STATE_WORDS * sizeof(uint32_t), &state, err);
     if (!s) s = open_memory(d, &memory, err);

@@ -196,7 +196,8 @@ static glint_status poison(backend_program *p, glint_error *err) {
 
 glint_status gles_compile(backend_device *d, const backend_compile_request *r, backend_program **out,
                           glint_error *err) {
-    glint_status s = gles_context_use(&d->c, err);
+    glint_status s = gles_use(d, err);
+    if (!s && r->n_ops < r->tape->n_ops) s = gles_awake_open(d, err); /* one device of several */
     if (s) return s;
     backend_program *p = calloc(1, sizeof *p);
     if (!p) return no_memory(err);
@@ -231,7 +232,7 @@ static void close_changes(backend_device *d, gles_changes *c) {
 
 void gles_program_close(backend_program *p) {
     if (!p) return;
-    gles_context_use(&p->device->c, NULL);
+    gles_use(p->device, NULL);
     gles_buffer_close(p->device, &p->act);
     gles_buffer_close(p->device, &p->uniform);
     gles_buffer_close(p->device, &p->phase_buffer);

@@ -223,7 +223,7 @@ static bool is_over(const backend_program *p, const gles_changes *changes) {
 
 glint_status gles_run_groups(backend_program *p, const backend_batch *b, int first, int n, backend_ticket *ticket,
                              glint_error *err) {
-    glint_status s = gles_context_use(&p->device->c, err);
+    glint_status s = gles_use(p->device, err);
     gles_changes *changes = &p->changes[p->steps % BACKEND_IN_FLIGHT];
     bool late = !s && is_over(p, changes);
     if (!s) s = gles_wait(p->device, &changes->busy, err);
@@ -291,7 +291,7 @@ static glint_status read_snapshot(backend_program *p, backend_ticket ticket, tap
 glint_status gles_read_value(backend_program *p, backend_ticket ticket, tape_value v, int first_row, int n, float *out,
                              glint_error *err) {
     if (!p->kept[v] && !p->writable[v]) return not_there(p, v, err);
-    glint_status s = gles_context_use(&p->device->c, err);
+    glint_status s = gles_use(p->device, err);
     if (s || !n) return s;
     if (v == p->request.tape->logits) s = check_met(p, ticket, err);
     if (s) return s;
@@ -305,7 +305,7 @@ glint_status gles_read_value(backend_program *p, backend_ticket ticket, tape_val
 glint_status gles_write_value(backend_program *p, tape_value v, int first_row, int n, const float *in,
                               glint_error *err) {
     if (!p->writable[v]) return not_there(p, v, err);
-    glint_status s = gles_context_use(&p->device->c, err);
+    glint_status s = gles_use(p->device, err);
     size_t width = (size_t)p->request.tape->values[v].width, stride = p->stride[v];
     size_t at = 4 * ((size_t)p->offset[v] + (size_t)first_row * stride);
     if (s || stride == width) return s ? s : gles_write(p->device, &p->act, at, 4 * width * (size_t)n, in, err);

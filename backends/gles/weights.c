@@ -135,7 +135,7 @@ size_t gles_weight_bytes(const backend_view *v) {
 }
 
 glint_status gles_adopt(backend_device *d, const backend_view *v, backend_weight **out, glint_error *err) {
-    glint_status s = gles_context_use(&d->c, err);
+    glint_status s = gles_use(d, err);
     if (s) return s;
     backend_weight *w = calloc(1, sizeof *w);
     if (!w) return base_fail(err, GLINT_INTERNAL, "out of memory for a weight");
@@ -194,7 +194,7 @@ glint_status gles_weight_rows(backend_device *d, backend_weight *w, int first, i
     snprintf(path, sizeof path, "layouts/%s.glsl", gles_layouts[w->layout].name);
     const gles_define defines[] = {
         {"THREADS", NULL, d->threads}, {"SUBGROUP", NULL, 0}, {"LIST", NULL, 0}, {"LAYOUT", path, 0}};
-    glint_status s = gles_context_use(&d->c, err);
+    glint_status s = gles_use(d, err);
     if (!s) s = gles_program_get(d->programs, "get_rows.comp", defines, 4, &program, err);
     if (!s) s = gles_buffer_open(d, bytes, &rows, err);
     if (!s) s = gles_buffer_open(d, 2 * GLES_OFFSET, &params, err);
