@@ -7,7 +7,13 @@
 
 /* glBufferStorageEXT's flags; the headers of some systems lack them. */
 enum { MAP_PERSISTENT = 0x0040, MAP_COHERENT = 0x0080 };
-enum { FIRST_ARENA = 1 << 20, LARGEST_ARENA = 512 << 20, LONGEST_WAIT_S = 60, FLUSH_EACH = 4 };
+enum {
+    FIRST_ARENA = 64 << 20,
+    FIRST_IN_SOFTWARE = 1 << 20,
+    LARGEST_ARENA = 512 << 20,
+    LONGEST_WAIT_S = 60,
+    FLUSH_EACH = 4
+};
 
 glint_status gles_wait(backend_device *d, GLsync *fence, glint_error *err) {
     if (!*fence) return GLINT_OK;
@@ -64,7 +70,8 @@ glint_status gles_arena_take(backend_device *d, size_t bytes, int *number, size_
     for (int i = 0; i < d->n_arenas; i++) total += d->arena[i].bytes;
     gles_buffer *a = d->n_arenas ? &d->arena[d->n_arenas - 1] : NULL;
     if (!a || a->bytes - a->used < bytes) { /* each new one as large as all before it, within bounds */
-        size_t room = total < FIRST_ARENA ? FIRST_ARENA : total > LARGEST_ARENA ? LARGEST_ARENA : total;
+        size_t least = d->c.software ? FIRST_IN_SOFTWARE : FIRST_ARENA;
+        size_t room = total < least ? least : total > LARGEST_ARENA ? LARGEST_ARENA : total;
         if (room > (size_t)d->c.limits.block) room = (size_t)d->c.limits.block;
         if (room < bytes) room = bytes;
         if (d->n_arenas == GLES_MAX_ARENAS)
