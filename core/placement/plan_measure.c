@@ -1,5 +1,5 @@
 /* Taking a device's numbers: what starting and waiting cost, from a chain of tiny products; how fast it reads weights,
- * from layers of the model and from its head, as many bytes as no cache holds. */
+ * from layers of the model, as many bytes as no cache holds, and from its head behind them. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,7 +10,7 @@
 
 enum { CHAIN = 33, CHAIN_WIDTH = 64, MOST_SAMPLES = 64, LEAST_SAMPLES = 3, POSITIONS = TAPE_PAGE };
 
-static const double long_enough = 0.05; /* seconds of samples */
+static const double long_enough = 0.1; /* seconds of samples */
 
 /* ---- Timing a program ---- */
 
@@ -75,9 +75,9 @@ static glint_status use(const run *r, glint_error *err) {
  * worked for a while (an H200's after a fifth of a second, to four times the speed). */
 static glint_status wake(const run *r, const plan_device *d, glint_error *err) {
     static const double rest = 0.25, work = 0.4; /* seconds */
-    double begin = base_seconds();
-    bool rested = !d->software && begin - d->used > rest;
+    bool rested = !d->software && base_seconds() - d->used > rest;
     glint_status s = use(r, err);
+    double begin = base_seconds();
     while (!s && rested && base_seconds() - begin < work) s = use(r, err);
     return s;
 }
@@ -186,22 +186,39 @@ static glint_status time_stretch(const stretch *x, int rows, double *seconds, in
     return s;
 }
 
-/* The pace that explains what was measured. */
-static glint_status measure_pace(const stretch *x, plan_pace *out, glint_error *err) {
-    double seconds, bytes = 0;
-    int groups = 0;
-    glint_status s = time_stretch(x, 1, &seconds, &groups, err);
-    if (s) return s;
+/* The pace of pieces [first, end) that explains what was measured: `seconds`, of which `beside` are not theirs. */
+static plan_pace pace_of(const stretch *x, int first, int end, double seconds, double beside, int groups) {
+    double bytes = 0;
     plan near = *x->p; /* with as short a context as was measured */
     near.sizes.context = 2 * POSITIONS;
     plan_device unit = *x->d; /* of which a step's seconds are its bytes */
     unit.launch = unit.rate = 0;
     unit.layer.bandwidth = unit.head.bandwidth = 1;
-    for (int piece = x->first; piece < x->end; piece++) bytes += plan_piece_seconds(&near, &unit, piece, 1);
-    double reading = seconds - x->d->step - groups * x->d->launch;
+    for (int piece = first; piece < end; piece++) bytes += plan_piece_seconds(&near, &unit, piece, 1);
+    double reading = seconds - beside - groups * x->d->launch;
     double least = seconds / 20; /* what is left of a device that does nothing but start */
-    *out = (plan_pace){(double)groups / (x->end - x->first), bytes / (reading > least ? reading : least)};
-    return GLINT_OK;
+    return (plan_pace){(double)groups / (end - first), bytes / (reading > least ? reading : least)};
+}
+
+/* From a step of some layers, and one of the head. On a CPU the head runs behind those layers and counts for what is
+ * added: alone it would lie in the last cache of a large one, where a token's other weights push it out. */
+static glint_status measure_paces(const stretch *layers, plan_device *d, glint_error *err) {
+    stretch x = *layers;
+    double some, all;
+    int some_groups, all_groups, head = x.end;
+    glint_status s = time_stretch(&x, 1, &some, &some_groups, err);
+    if (s) return s;
+    d->layer = d->head = pace_of(&x, x.first, head, some, d->step, some_groups);
+    x.end++;
+    if (!d->software || !plan_fits(x.p, d, x.first, x.end)) {
+        x.first = head;
+        some = d->step;
+        some_groups = 0;
+    }
+    if (!plan_fits(x.p, d, x.first, x.end)) return GLINT_OK;
+    s = time_stretch(&x, 1, &all, &all_groups, err);
+    if (!s) d->head = pace_of(&x, head, x.end, all, some, all_groups - some_groups);
+    return s;
 }
 
 /* How much longer a chunk takes than one row tells how fast the device computes. A GPU is not busy with less than a
@@ -249,14 +266,9 @@ static glint_status measure_pieces(stretch *x, bool prompts, glint_error *err) {
     for (tape_weight w = 0; w < t->n_weights && !s; w++) x->views[w] = model_view(x->p->model, w);
     x->first = first_of_layers(x->p, x->d);
     x->end = t->layers + 1;
-    if (!s) s = measure_pace(x, &x->d->layer, err);
+    if (!s) s = measure_paces(x, x->d, err);
     x->first = first_for_rate(x);
     if (!s && prompts) s = measure_rate(x, x->d, err);
-    x->first = t->layers + 1;
-    x->end = t->layers + 2;
-    plan_pace head = x->d->layer;
-    if (!s && plan_fits(x->p, x->d, x->first, x->end)) s = measure_pace(x, &head, err);
-    x->d->head = head;
     arena_free(&memory);
     return s;
 }
