@@ -8,10 +8,11 @@
 # Prints test, predicted and measured tokens a second and their ratio; the exit status is 1 when a ratio of decoding is
 # more than 25 % off. With a hardware GPU first and the CPU second it also caps the GPU's memory at half of the model,
 # and compares the cut that the planner then takes with every EVERY-th other cut that fits: the GPU has the first layers,
-# the last ones, or the last ones and the head. Needs jq.
+# the last ones, or the last ones and the head. Both are measured once more, in turns, because what a CPU does in a second
+# moves by more than most cuts differ. There must be no other GPU. Needs jq.
 set -euo pipefail
 
-[[ $# -eq 1 || $# -eq 2 ]] || { sed -n '2,11s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+[[ $# -eq 1 || $# -eq 2 ]] || { sed -n '2,12s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 glint=${GLINT:-build/bin/glint}
 make_model=${MAKE_MODEL:-build/glint_make_model}
 repeats=${REPEATS:-5}
@@ -48,8 +49,9 @@ cut_of() { # LAYERS N WAY
         head) echo "$second=embed,0-$((rest - 1)),$first=$rest-$(($1 - 1)),head" ;;
     esac
 }
+larger() { awk -v a="$1" -v b="$2" 'BEGIN { print (a > b ? a : b) }'; }
 cuts() { # SHAPE MODEL LAYERS
-    local cap chosen best=0 best_cut=none n way cut rate
+    local cap chosen best=0 best_cut=none n way cut rate now round
     cap=$(($(stat -c %s "$2") / 2))
     chosen=$("$glint" bench -m "$2" -p 0 -n 64 --plan --memory "$first=$cap" --json | jq -r .split)
     for ((n = 1; n < $3; n += every)); do
@@ -60,7 +62,12 @@ cuts() { # SHAPE MODEL LAYERS
             if awk -v a="$rate" -v b="$best" 'BEGIN { exit !(a > b) }'; then best=$rate best_cut=$cut; fi
         done
     done
-    if [[ $chosen == *=* ]]; then rate=$(decode_rate "$2" --split "$chosen"); else rate=$(decode_rate "$2" -d "$chosen"); fi
+    best=0 rate=0
+    for round in 1 2 3; do
+        best=$(larger "$best" "$(decode_rate "$2" --split "$best_cut" --memory "$first=$cap")")
+        if [[ $chosen == *=* ]]; then now=$(decode_rate "$2" --split "$chosen"); else now=$(decode_rate "$2" -d "$chosen"); fi
+        rate=$(larger "$rate" "$now")
+    done
     awk -v what="$1 $chosen" -v cut="$best_cut" -v best="$best" -v rate="$rate" 'BEGIN {
         printf "%s: %.1f chosen; best of the others %.1f (%s): %.2f\n", what, rate, best, cut, rate / best
         exit !(rate / best > 0.9) }' || wrong=1
