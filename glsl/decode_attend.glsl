@@ -3,29 +3,25 @@
 // joins them. Units of one head spread short contexts over more of the device; units of all heads of a kv head read
 // long ones once.
 //
-// Keys and values are read 16 bytes at a time, a unit of 8 halves or 4 floats, POSITIONS of them a turn: first KEY_LANES
-// lanes score a key, a unit each; then an invocation adds up one unit of the values over a share of the positions. Those
-// of the next turn are on their way meanwhile, and those of the first are sent for before the barrier in front of the
-// phase. Sums so far are rescaled when a turn has a larger score. The new key and value are taken from shared memory, so
-// that nobody waits for the cache to show what was just written to it.
+// Keys and values are read 16 bytes at a time, a unit of 8 halves or 4 floats. A team of KEY_LANES lanes scores AHEAD keys a
+// turn, a unit each, and then adds up the values of the same positions, relative to the largest score that it has seen
+// (Milakov, Gimelshein 2018: Online normalizer calculation for softmax). No team waits for another before the end of the
+// piece. Keys and values of the next turn are on their way meanwhile, and those of the first are sent for before the
+// barrier in front of the phase. The new key and value are taken from shared memory, so that nobody waits for the cache
+// to show what was just written to it.
 //
 // in0, in1, in2: q, k, v of their ops. norm, post: weights of the norms of q and k, or NONE. pieces_at: results of the
 // pieces, heads * pieces * HEAD_DIM, and behind them the largest score and the sum of weights of each.
-const uint QUADS = UNIT / 4u;                             // of a unit
+const uint QUADS = UNIT / 4u, ROW_QUADS = D / 4u;         // of a unit; of a row of one head
 const uint LOADS = (UNITS + KEY_LANES - 1u) / KEY_LANES;  // of a key, by a lane
-const uint SHARES = T / UNITS;                            // of the positions, in the second half
-const uint VALUES = (POSITIONS + SHARES - 1u) / SHARES;
-const uint EACH = (D + LANES - 1u) / LANES;       // dimensions of a lane
-const uint HEADS_EACH = (G + WARPS) / WARPS;      // queries and the new key: of a warp
+const uint LANE_QUADS = LOADS * QUADS;
+const uint EACH = (D + LANES - 1u) / LANES;               // dimensions of a lane that makes a head
+const uint HEADS_EACH = (G + WARPS) / WARPS;              // queries and the new key: of a warp
 const uint HALF_DIMS = uint(ROPE_DIMS) / 2u;
 const uint PAIRS_EACH = ((G + 1u) * HALF_DIMS + T - 1u) / T; // that are rotated: of an invocation
-// Shares whose lanes lie in one team are added up there: so many are left, and lanes between them.
-const bool FOLDED = UNITS < LANES && LANES % UNITS == 0u;
-const uint LEFT = FOLDED ? WARPS : SHARES, APART = FOLDED ? LANES : UNITS;
+const bool SHARED_QUERIES = G > 2u;                       // else each lane has its units of them
+const uint PUT_AT_ONCE = min(G, min(uint(X_QUADS) / (WARPS * ROW_QUADS), T / ROW_QUADS)); // heads, of results
 const float LOWEST = -3.0e38;
-
-// `partial`: queries, and behind them the new key; the new value; scores of two turns. Counted by least_partials in phases.c.
-const uint NEW_VALUE = (G + 1u) * D, SCORES = NEW_VALUE + D;
 
 // A unit as quads, and back.
 #if CACHE_F32
@@ -40,10 +36,10 @@ uvec4 unit_of(vec4 v, vec4 w) {
 }
 #endif
 
+// In `partial`: queries, and behind them the new key and the new value.
+const uint NEW_KEY = G * D, NEW_VALUE = NEW_KEY + D;
 vec4 partial_quad(uint at) { return vec4(partial[at], partial[at + 1u], partial[at + 2u], partial[at + 3u]); }
-uvec4 partial_unit(uint at) { return unit_of(partial_quad(at), partial_quad(at + UNIT - 4u)); }
-uvec4 new_key(uint u) { return partial_unit(G * D + u * UNIT); }
-uvec4 new_value(uint u) { return partial_unit(NEW_VALUE + u * UNIT); }
+uvec4 new_unit(uint row, uint u) { return unit_of(partial_quad(row + u * UNIT), partial_quad(row + u * UNIT + UNIT - 4u)); }
 
 // ---- Which heads, and which positions ----
 
@@ -71,38 +67,43 @@ piece find_piece(uint job) {
     return c;
 }
 
-// First unit of a row of the layer: [page][keys, values][64 positions][kv_heads * D]. The table is a ring of slots.
-uint cache_row(piece c, uint position, uint which) {
+// First unit of a key in the layer: [page][keys, values][64 positions][kv_heads * D]. The table is a ring of slots.
+uint cache_row(piece c, uint position) {
     uint slot = c.slot + position / PAGE - c.page;
     uint page = uint(step[c.table + (slot < P.slots ? slot : slot - P.slots)]);
-    return P.cache / UNIT + (((page * 2u + which) * PAGE + position % PAGE) * P.kv_heads + c.kv) * UNITS;
+    return P.cache / UNIT + ((page * 2u * PAGE + position % PAGE) * P.kv_heads + c.kv) * UNITS;
 }
 
 // ---- Sent for ahead ----
 
-uvec4 key[AHEAD * LOADS], value[VALUES];                 // of a turn
+uvec4 key[AHEAD * LOADS], value[AHEAD * LOADS];          // of a turn
+uint key_at[AHEAD];                                      // where the keys lie
 float weight_ahead[HEADS_EACH * EACH];                   // of the norms
 float cos_ahead[PAIRS_EACH], sin_ahead[PAIRS_EACH];
 
-uint key_number(uint u) { // of a lane's u-th key among those of a turn
+// Position of the u-th key of this team in the turn that begins at a position, or behind the end of the piece, where
+// the piece's last one is read instead.
+uint key_position(uint begin, uint u) {
     uint t = gl_LocalInvocationIndex;
-    return (u * WARPS + t / LANES) * KEYS + t % LANES / KEY_LANES;
+    return begin + (u * WARPS + t / LANES) * KEYS + t % LANES / KEY_LANES;
 }
-uint value_number(uint u) { return u * SHARES + gl_LocalInvocationIndex / UNITS; }
+bool is_newest(piece c, uint begin, uint u) { return min(key_position(begin, u), c.end - 1u) == c.position; }
+// Units of a lane. Some have none, where units are not as many as lanes.
+bool has_unit(uint l) { return UNITS % KEY_LANES == 0u || gl_LocalInvocationIndex % KEY_LANES + l * KEY_LANES < UNITS; }
+uint unit_number(uint l) { return min(gl_LocalInvocationIndex % KEY_LANES + l * KEY_LANES, UNITS - 1u); }
 
-// Keys, or values, of the turn that begins at a position. Behind the end of the piece: any.
 void send_for_keys(piece c, uint begin) {
-    uint lane = gl_LocalInvocationIndex % KEY_LANES;
     for (uint u = 0u; u < AHEAD; u++) {
-        uint k = cache_row(c, min(begin + key_number(u), c.end - 1u), 0u);
-        for (uint l = 0u; l < LOADS; l++) key[u * LOADS + l] = cache[k + min(lane + l * KEY_LANES, UNITS - 1u)];
+        key_at[u] = cache_row(c, min(key_position(begin, u), c.end - 1u));
+        for (uint l = 0u; l < LOADS; l++) key[u * LOADS + l] = cache[key_at[u] + unit_number(l)];
     }
 }
 
-void send_for_values(piece c, uint begin) {
-    uint unit = gl_LocalInvocationIndex % UNITS;
-    for (uint u = 0u; u < VALUES; u++)
-        value[u] = cache[cache_row(c, min(begin + value_number(u), c.end - 1u), 1u) + unit];
+// Of the turn whose keys have been sent for.
+void send_for_values() {
+    uint keys = PAGE * P.kv_heads * UNITS; // of a page; its values lie behind
+    for (uint u = 0u; u < AHEAD; u++)
+        for (uint l = 0u; l < LOADS; l++) value[u * LOADS + l] = cache[key_at[u] + keys + unit_number(l)];
 }
 
 // All that is known before the phase begins: the cache but for the newest position, weights of the norms, angles.
@@ -110,7 +111,7 @@ void send_for_piece(piece c) {
     uint t = gl_LocalInvocationIndex;
     if (c.begin < c.end) {
         send_for_keys(c, c.begin);
-        send_for_values(c, c.begin);
+        send_for_values();
     }
     for (uint i = 0u; i < HEADS_EACH; i++)
         for (uint e = 0u; e < EACH; e++) {
@@ -156,106 +157,140 @@ void make_heads(uint unit, uint kv) {
         partial[at + HALF_DIMS] = v * c + u * s;
     }
     barrier();
+    if (SHARED_QUERIES) {
+        for (uint i = t; i < G * ROW_QUADS; i += T) xs[i] = partial_quad(4u * i);
+        barrier();
+    }
 }
 
 void write_row(piece c) {
-    uint u = gl_LocalInvocationIndex;
+    uint u = gl_LocalInvocationIndex, k = cache_row(c, c.position) + u;
     if (u >= UNITS) return;
-    cache[cache_row(c, c.position, 0u) + u] = new_key(u);
-    cache[cache_row(c, c.position, 1u) + u] = new_value(u);
+    cache[k] = new_unit(NEW_KEY, u);
+    cache[k + PAGE * P.kv_heads * UNITS] = new_unit(NEW_VALUE, u);
 }
 
 // ---- A turn ----
 
-// Scores of the turn that begins at a position, head by head, to `partial` at `to`.
-void score_turn(piece c, uint begin, uint to) {
-    uint t = gl_LocalInvocationIndex, lane = t % KEY_LANES;
-    for (uint u = 0u; u < AHEAD; u++)
-        for (uint l = 0u; l < LOADS; l++)
-            if (begin + key_number(u) == c.position) key[u * LOADS + l] = new_key(min(lane + l * KEY_LANES, UNITS - 1u));
+// Of each head: this lane's units of the query; scores of the turn's positions, then their weights; sums so far of the
+// lane's units, sum of weights, and the largest score, to which they are relative. (Variables of the shader, not of a
+// function: arrays that are handed over are copied.)
+vec4 query[SHARED_QUERIES ? 1u : G * LANE_QUADS], so_far[G * LANE_QUADS];
+float score[G * AHEAD], total[G], top[G];
+
+// The h-th quad of a lane's l-th unit in query g.
+uint query_at(uint g, uint l, uint h) { return g * ROW_QUADS + unit_number(l) * QUADS + h; }
+vec4 query_quad(uint g, uint l, uint h) {
+    return SHARED_QUERIES ? xs[query_at(g, l, h)] : query[(g * LOADS + l) * QUADS + h];
+}
+
+void begin_sums() {
     for (uint g = 0u; g < G; g++) {
-        float s[AHEAD];
-        for (uint u = 0u; u < AHEAD; u++) s[u] = 0.0;
-        for (uint l = 0u; l < LOADS; l++)
-            for (uint h = 0u; h < QUADS; h++) {
-                uint unit = lane + l * KEY_LANES;
-                vec4 q = unit < UNITS ? partial_quad(g * D + unit * UNIT + 4u * h) : vec4(0.0);
-                for (uint u = 0u; u < AHEAD; u++) s[u] += dot(q, quad_of(key[u * LOADS + l], h));
-            }
-        for (uint u = 0u; u < AHEAD; u++) {
-            float sum = lanes_sum(s[u], KEY_LANES);
-            if (lane == 0u) partial[to + g * POSITIONS + key_number(u)] = begin + key_number(u) < c.end ? sum : LOWEST;
+        total[g] = 0.0;
+        top[g] = LOWEST;
+        for (uint i = 0u; i < LANE_QUADS; i++) {
+            so_far[g * LANE_QUADS + i] = vec4(0.0);
+            if (!SHARED_QUERIES) query[g * LANE_QUADS + i] = partial_quad(4u * query_at(g, i / QUADS, i % QUADS));
         }
     }
 }
 
-// The largest score of a head in a turn, or `before`.
-float largest_of(uint at, float before) {
-    for (uint i = gl_LocalInvocationIndex % LANES; i < POSITIONS; i += LANES) before = max(before, partial[at + i]);
-    return lanes_max(before, LANES);
+void score_turn(piece c, uint begin) {
+    for (uint i = 0u; i < G * AHEAD; i++) score[i] = 0.0;
+    for (uint u = 0u; u < AHEAD; u++)
+        for (uint l = 0u; l < LOADS; l++) {
+            if (is_newest(c, begin, u)) key[u * LOADS + l] = new_unit(NEW_KEY, unit_number(l));
+            for (uint h = 0u; h < QUADS; h++) {
+                vec4 k = has_unit(l) ? quad_of(key[u * LOADS + l], h) : vec4(0.0);
+                for (uint g = 0u; g < G; g++) score[g * AHEAD + u] += dot(query_quad(g, l, h), k);
+            }
+        }
+    for (uint i = 0u; i < G * AHEAD; i++) {
+        score[i] = lanes_sum(score[i], KEY_LANES);
+        if (key_position(begin, i % AHEAD) >= c.end) score[i] = LOWEST;
+    }
 }
 
-// Sums so far, of an invocation's unit over its share of the positions; of each head. (Variables of the shader, not of a
-// function: arrays that are handed over are copied.)
-vec4 so_far[G * QUADS];
-float total[G], top[G]; // weights so far, and the largest score, to which they are relative
-
-void add_values(piece c, uint begin, uint from) {
-    uint unit = gl_LocalInvocationIndex % UNITS;
-    for (uint u = 0u; u < VALUES; u++)
-        if (min(begin + value_number(u), c.end - 1u) == c.position) value[u] = new_value(unit); // not what the cache has
+// Scores become weights; sums so far shrink where there is a larger score.
+void weigh_turn(piece c, uint begin) {
     for (uint g = 0u; g < G; g++) {
-        float largest = largest_of(from + g * POSITIONS, top[g]), shrink = exp(top[g] - largest);
+        float largest = top[g];
+        for (uint u = 0u; u < AHEAD; u++) largest = max(largest, score[g * AHEAD + u]);
+        float shrink = exp(top[g] - largest);
         top[g] = largest;
         total[g] *= shrink;
-        for (uint h = 0u; h < QUADS; h++) so_far[g * QUADS + h] *= shrink;
-        for (uint u = 0u; u < VALUES; u++) {
-            uint i = value_number(u);
-            bool live = i < POSITIONS && gl_LocalInvocationIndex < SHARES * UNITS;
-            float w = live ? exp(partial[from + g * POSITIONS + i] - largest) : 0.0;
+        for (uint i = 0u; i < LANE_QUADS; i++) so_far[g * LANE_QUADS + i] *= shrink;
+        for (uint u = 0u; u < AHEAD; u++) {
+            float w = key_position(begin, u) < c.end ? exp(score[g * AHEAD + u] - largest) : 0.0;
             total[g] += w;
-            for (uint h = 0u; h < QUADS; h++) so_far[g * QUADS + h] += w * quad_of(value[u], h);
+            score[g * AHEAD + u] = w;
         }
     }
+}
+
+void add_values(piece c, uint begin) {
+    for (uint u = 0u; u < AHEAD; u++)
+        for (uint l = 0u; l < LOADS; l++) {
+            if (is_newest(c, begin, u)) value[u * LOADS + l] = new_unit(NEW_VALUE, unit_number(l));
+            for (uint h = 0u; h < QUADS; h++) {
+                vec4 v = quad_of(value[u * LOADS + l], h);
+                for (uint g = 0u; g < G; g++) so_far[(g * LOADS + l) * QUADS + h] += score[g * AHEAD + u] * v;
+            }
+        }
 }
 
 // ---- Results ----
 
-// Adds up the shares, head by head; x has no use for its shared memory meanwhile, and queries have done their service.
-void put_results(piece c) {
-    uint t = gl_LocalInvocationIndex, stats = P.pieces_at + P.heads * c.count * D, unit = t % APART;
-    bool puts = t < LEFT * APART && unit < UNITS;
-    for (uint g = 0u; g < G; g++) {
-        float sum = total[g];
-        if (FOLDED) sum = lanes_sum_apart(vec4(sum), UNITS).x;
-        barrier();
-        if (puts && unit == 0u) partial[t / APART] = sum;
+// Sums of the 32 lanes of a warp go to shared memory, as the i-th of PUT_AT_ONCE heads.
+void share_sums(uint g, uint i) {
+    uint lane = gl_LocalInvocationIndex % LANES, warp = gl_LocalInvocationIndex / LANES;
+    float largest = lanes_max(top[g], LANES), shrink = exp(top[g] - largest);
+    float sum = lanes_sum_apart(vec4(total[g] * shrink), KEY_LANES).x;
+    if (lane == 0u) partial[2u * (i * WARPS + warp)] = largest;
+    if (lane == 0u) partial[2u * (i * WARPS + warp) + 1u] = sum;
+    for (uint l = 0u; l < LOADS; l++)
         for (uint h = 0u; h < QUADS; h++) {
-            vec4 v = so_far[g * QUADS + h];
-            if (FOLDED) v = lanes_sum_apart(v, UNITS);
-            if (puts) xs[t / APART * (D / 4u) + unit * QUADS + h] = v;
+            vec4 v = lanes_sum_apart(so_far[(g * LOADS + l) * QUADS + h] * shrink, KEY_LANES);
+            uint unit = lane + l * KEY_LANES;
+            if (lane < KEY_LANES && unit < UNITS) xs[(i * WARPS + warp) * ROW_QUADS + unit * QUADS + h] = v;
         }
+}
+
+// Adds up what all warps have of the i-th head, which is head h: a quad an invocation.
+void put_head(piece c, uint h, uint i, uint quad) {
+    uint stats = P.pieces_at + 2u * (P.heads * c.count * D / 2u + h * c.count + c.number);
+    float largest = LOWEST, weights = 0.0;
+    vec4 v = vec4(0.0);
+    for (uint w = 0u; w < WARPS; w++) largest = max(largest, partial[2u * (i * WARPS + w)]);
+    for (uint w = 0u; w < WARPS; w++) {
+        float shrink = exp(partial[2u * (i * WARPS + w)] - largest);
+        v += shrink * xs[(i * WARPS + w) * ROW_QUADS + quad];
+        weights += shrink * partial[2u * (i * WARPS + w) + 1u];
+    }
+    uint at = P.pieces_at + (h * c.count + c.number) * D;
+    if (c.count == 1u) {
+        at = P.result + h * D;
+        v /= weights;
+    } else if (quad == 0u) {
+        a[stats] = largest;
+        a[stats + 1u] = weights;
+    }
+    a[at + 4u * quad] = v.x;
+    a[at + 4u * quad + 1u] = v.y;
+    a[at + 4u * quad + 2u] = v.z;
+    a[at + 4u * quad + 3u] = v.w;
+}
+
+// (Numbers of arrays in brackets are constant where loops over them are written out: only then are those registers.)
+void put_results(piece c) {
+    uint t = gl_LocalInvocationIndex;
+    for (uint first = 0u; first < G; first += PUT_AT_ONCE) {
         barrier();
-        if (t < D / 4u) {
-            vec4 v = vec4(0.0);
-            float weights = 0.0;
-            for (uint i = 0u; i < LEFT; i++) {
-                v += xs[i * (D / 4u) + t];
-                weights += partial[i];
-            }
-            uint h = c.unit * G + g, at = P.pieces_at + (h * c.count + c.number) * D;
-            if (c.count == 1u) {
-                at = P.result + h * D;
-                v /= weights;
-            } else if (t == 0u) {
-                a[stats + 2u * (h * c.count + c.number)] = top[g];
-                a[stats + 2u * (h * c.count + c.number) + 1u] = weights;
-            }
-            a[at + 4u * t] = v.x;
-            a[at + 4u * t + 1u] = v.y;
-            a[at + 4u * t + 2u] = v.z;
-            a[at + 4u * t + 3u] = v.w;
-        }
+        for (uint g = 0u; g < G; g++)
+            if (g - first < PUT_AT_ONCE) share_sums(g, g - first);
+        barrier();
+        uint i = t / ROW_QUADS;
+        if (i < min(PUT_AT_ONCE, G - first)) put_head(c, c.unit * G + first + i, i, t % ROW_QUADS);
     }
     barrier();
 }
@@ -264,20 +299,14 @@ void attend_piece(piece c) {
     make_heads(c.unit, c.kv);
     bool writes = c.unit * G % (P.heads / P.kv_heads) == 0u; // the first of those that share a kv head
     if (writes && c.begin <= c.position && c.position < c.end) write_row(c);
-    for (uint i = 0u; i < G * QUADS; i++) so_far[i] = vec4(0.0);
-    for (uint g = 0u; g < G; g++) {
-        total[g] = 0.0;
-        top[g] = LOWEST;
-    }
-    uint scores = SCORES;
+    begin_sums();
     for (uint at = c.begin; at < c.end; at += POSITIONS) {
         bool more = at + POSITIONS < c.end;
-        score_turn(c, at, scores);
+        score_turn(c, at);
         if (more) send_for_keys(c, at + POSITIONS);
-        barrier();
-        add_values(c, at, scores);
-        if (more) send_for_values(c, at + POSITIONS);
-        scores = 2u * SCORES + G * POSITIONS - scores; // turns take turns with two places
+        weigh_turn(c, at);
+        add_values(c, at);
+        if (more) send_for_values();
     }
     put_results(c);
 }

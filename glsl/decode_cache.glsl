@@ -9,7 +9,7 @@ const uint UNIT = 8u;
 const uint UNITS = D / UNIT; // of a row of one head
 const uint KEY_LANES = UNITS > 16u ? 32u : UNITS > 8u ? 16u : UNITS > 4u ? 8u : UNITS > 2u ? 4u : 2u; // that score a key
 const uint KEYS = LANES / KEY_LANES;       // of 32 lanes at a time
-const uint AHEAD = G > 1u ? 2u : 4u;       // keys of a lane on their way
+const uint AHEAD = 2u;                     // keys of a lane on their way; with 4 there are too few registers
 const uint POSITIONS = AHEAD * WARPS * KEYS;
 
 // Positions that attention looks at: the first, how many.

@@ -14,12 +14,15 @@ static uint32_t divide_up(uint32_t a, uint32_t b) {
 
 /* ---- What the shader is made for ---- */
 
-/* Heads that one work group takes: short contexts are spread over more of the device. */
+/* Heads that one work group takes: short contexts are spread over more of the device; with many heads there are too few
+ * registers. */
 static int heads_of_unit(const backend_program *p, const tape_op *attend) {
-    enum { LONG_CONTEXT = 8192 };
+    enum { LONG_CONTEXT = 8192, MOST_HEADS = 4 };
     int group = p->request.tape->caches[attend->p.cache].group;
-    bool is_long = p->request.max_slots[group] * TAPE_PAGE > LONG_CONTEXT;
-    return is_long ? attend->p.heads / attend->p.kv_heads : 1;
+    int all = attend->p.heads / attend->p.kv_heads, n = all < MOST_HEADS ? all : MOST_HEADS;
+    if (p->request.max_slots[group] * TAPE_PAGE <= LONG_CONTEXT) return 1;
+    while (all % n) n--;
+    return n;
 }
 
 /* How a weight lies, as any_block.glsl reads it. */
@@ -80,23 +83,15 @@ static bool agrees(const backend_program *p, const tape_op *op, const gles_phase
     return s->head_dim == op->p.head_dim && op->p.heads / op->p.kv_heads % s->group == 0;
 }
 
-/* Room for x, and for two quads an invocation of attention's results. */
+/* Room for x; for the queries of attention, and for a row of its results for each 32 invocations. */
 static int x_quads(const gles_phase_shape *s) {
-    return max_int(8 * (s->x_blocks | 1), 2 * s->threads);
-}
-
-/* Positions of the cache that a work group goes through at a time: POSITIONS of decode_cache.glsl. */
-static int positions(const gles_phase_shape *s, bool f32) {
     enum { LANES = 32 };
-    int units = s->head_dim / (f32 ? 4 : 8), key_lanes = 2;
-    while (key_lanes < units && key_lanes < LANES) key_lanes *= 2;
-    int ahead = s->group > 1 ? 2 : 4;
-    return ahead * (s->threads / LANES) * (LANES / key_lanes);
+    return max_int(8 * (s->x_blocks | 1), max_int(s->group, s->threads / LANES) * s->head_dim / 4);
 }
 
 /* What attention, and finding the best of a work group, need of `partial`. */
-static int least_partials(const gles_phase_shape *s, bool f32) {
-    return max_int((s->group + 2) * s->head_dim + 2 * s->group * positions(s, f32), 2 * s->threads);
+static int least_partials(const gles_phase_shape *s) {
+    return max_int((s->group + 2) * s->head_dim, 2 * s->threads);
 }
 
 /* Bytes of shared memory, declaration by declaration (decode*, grid, lanes, reduce). */
@@ -108,13 +103,12 @@ static int shared_bytes(const backend_device *d, const gles_phase_shape *s) {
 bool gles_phases_shape(const backend_program *p, gles_phase_shape *out) {
     enum { BINDINGS = 8, MOST_QUADS = 4, MOST_PARTIALS = 4096, MOST_FOLD = 3 };
     const backend_device *d = p->device;
-    bool f32 = p->request.cache && p->request.cache->f32;
     gles_phase_shape s = {
         .threads = d->decode_threads, .head_dim = 8, .rope_dims = 8, .group = 1, .fold = MOST_FOLD, .quads_each = 1};
     for (int i = 0; i < p->request.n_ops; i++) add_op(p, gles_op_at(p, i), &s);
     for (int i = 0, n; i < p->request.n_ops; i += n ? n : 1)
         if ((n = gles_products_group(p, i)) > 0) add_layouts(p, i, n, &s);
-    int least = least_partials(&s, f32);
+    int least = least_partials(&s);
     s.partials = max_int(MOST_PARTIALS, least);
     while (s.partials > least && shared_bytes(d, &s) > d->c.limits.shared) s.partials = max_int(s.partials / 2, least);
     bool good = d->c.limits.blocks >= BINDINGS && s.x_blocks > 0 && s.head_dim % 8 == 0 &&
