@@ -114,6 +114,10 @@ typedef struct backend {
 
     /* Bytes of a weight in the device's own layout. NULL: as many as in the file. */
     size_t (*weight_bytes)(const backend_view *view);
+    /* So many bytes of weights (as weight_bytes counts them) are about to be adopted, beside those that were expected
+     * before and have not come yet: room for them may be made in as few buffers as the device allows. NULL: it makes no
+     * difference. */
+    void (*expect)(backend_device *d, size_t bytes);
     /* Takes a weight into the device's own layout. */
     glint_status (*adopt)(backend_device *d, const backend_view *view, backend_weight **out, glint_error *err);
     void (*release)(backend_device *d, backend_weight *w);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/base/size.h"
 #include "core/devices.h"
 
 static int min_int(int a, int b) {
@@ -42,6 +43,25 @@ glint_status part_open_apart(part *p, const char *device, const backend_options 
 void part_open_on(part *p, const part *owner) {
     *p = (part){.backend = owner->backend, .device = owner->device, .borrowed = true, .thread = owner->thread};
     memcpy(p->name, owner->name, sizeof p->name);
+}
+
+/* How much memory all weights of the range take, each counted once. */
+static glint_status expect_weights(part *p, const part_setup *s, glint_error *err) {
+    const backend *b = p->backend;
+    size_t bytes = 0;
+    if (!b->expect || !b->weight_bytes) return GLINT_OK;
+    bool *counted = arena_array(&p->memory, (size_t)p->tape->n_weights, sizeof *counted);
+    if (!counted) return base_fail(err, GLINT_INTERNAL, "out of memory for the weight list");
+    for (int i = 0; i < p->n_ops; i++)
+        for (int k = 0; k < 2; k++) {
+            tape_weight w = p->tape->ops[p->first_op + i].weight[k];
+            if (w < 0 || counted[w]) continue;
+            backend_view view = model_view(s->model, w);
+            counted[w] = true;
+            if (!size_add(bytes, b->weight_bytes(&view), &bytes)) bytes = SIZE_MAX;
+        }
+    b->expect(p->device, bytes);
+    return GLINT_OK;
 }
 
 static glint_status adopt_weights(part *p, const part_setup *s, glint_error *err) {
@@ -122,7 +142,8 @@ typedef struct loading {
 
 static glint_status load_here(void *what, glint_error *err) {
     const loading *l = what;
-    glint_status status = adopt_weights(l->p, l->setup, err);
+    glint_status status = expect_weights(l->p, l->setup, err);
+    if (!status) status = adopt_weights(l->p, l->setup, err);
     if (!status) status = open_cache(l->p, l->setup, err);
     return status ? status : compile(l->p, l->setup, err);
 }

@@ -50,6 +50,7 @@ struct backend_device {
     backend_options options;
     gles_buffer arena[GLES_MAX_ARENAS]; /* weights */
     int n_arenas;
+    size_t expected;     /* bytes of weights still to come */
     gles_buffer vectors; /* norm weights and biases as floats */
     gles_staging staging;
     GLuint readback; /* a buffer that the host maps to read, and its size */
@@ -285,6 +286,7 @@ backend_verdict gles_verdict(backend_device *d, glint_error *words);
 void gles_keep_verdict(backend_device *d, backend_verdict v, const char *words);
 
 size_t gles_weight_bytes(const backend_view *v);
+void gles_expect(backend_device *d, size_t bytes);
 glint_status gles_adopt(backend_device *d, const backend_view *v, backend_weight **out, glint_error *err);
 void gles_release(backend_device *d, backend_weight *w);
 glint_status gles_weight_rows(backend_device *d, backend_weight *w, int first, int n, float *out, glint_error *err);

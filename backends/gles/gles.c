@@ -189,6 +189,7 @@ const backend gles_backend = {
     .keep_verdict = gles_keep_verdict,
     .notice = gles_notice,
     .weight_bytes = gles_weight_bytes,
+    .expect = gles_expect,
     .adopt = gles_adopt,
     .release = gles_release,
     .weight_rows = gles_weight_rows,

@@ -4,11 +4,12 @@
 #include <unistd.h>
 
 #include "backends/gles/device.h"
+#include "core/base/size.h"
 
 /* glBufferStorageEXT's flags; the headers of some systems lack them. */
 enum { MAP_PERSISTENT = 0x0040, MAP_COHERENT = 0x0080 };
 enum {
-    FIRST_ARENA = 64 << 20,
+    FIRST_ARENA = 64 << 20, /* these three where nobody said how much comes */
     FIRST_IN_SOFTWARE = 1 << 20,
     LARGEST_ARENA = 512 << 20,
     LONGEST_WAIT_S = 60,
@@ -64,26 +65,50 @@ void gles_buffer_close(backend_device *d, gles_buffer *b) {
     *b = (gles_buffer){0};
 }
 
+/* ---- Arenas: phases of a step whose weights lie in one buffer are one dispatch ---- */
+
+/* Weights that are expected begin in a buffer of their own unless all of them fit into what is left of the last one. */
+void gles_expect(backend_device *d, size_t bytes) {
+    gles_buffer *last = d->n_arenas ? &d->arena[d->n_arenas - 1] : NULL;
+    if (!size_add(d->expected, bytes, &d->expected)) d->expected = SIZE_MAX;
+    if (last && last->bytes - last->used < d->expected) last->used = last->bytes;
+}
+
+/* How large a new one should be: as all that is expected or, where nothing is, as all before it. */
+static size_t arena_room(const backend_device *d, size_t bytes) {
+    size_t total = d->c.software ? FIRST_IN_SOFTWARE : FIRST_ARENA, before = 0;
+    for (int i = 0; i < d->n_arenas; i++) before += d->arena[i].bytes;
+    if (total < before) total = before < LARGEST_ARENA ? before : LARGEST_ARENA;
+    size_t room = d->expected ? d->expected : total, block = (size_t)d->c.limits.block;
+    if (room > block) room = block / GLES_OFFSET * GLES_OFFSET;
+    return room < bytes ? bytes : room;
+}
+
+static glint_status add_arena(backend_device *d, size_t bytes, glint_error *err) {
+    if (d->n_arenas == GLES_MAX_ARENAS)
+        return base_fail(err, GLINT_DEVICE, "%s: weights need more than %d buffers", d->c.renderer, GLES_MAX_ARENAS);
+    size_t room = arena_room(d, bytes);
+    glint_status s = gles_buffer_open(d, room, &d->arena[d->n_arenas], err);
+    while (s && room > bytes) { /* not so much memory in one piece */
+        room = room / 2 > bytes ? room / 2 : bytes;
+        s = gles_buffer_open(d, room, &d->arena[d->n_arenas], err);
+    }
+    if (!s) d->n_arenas++;
+    return s;
+}
+
 glint_status gles_arena_take(backend_device *d, size_t bytes, int *number, size_t *offset, glint_error *err) {
     bytes = (bytes + GLES_OFFSET - 1) / GLES_OFFSET * GLES_OFFSET;
-    size_t total = 0;
-    for (int i = 0; i < d->n_arenas; i++) total += d->arena[i].bytes;
     gles_buffer *a = d->n_arenas ? &d->arena[d->n_arenas - 1] : NULL;
-    if (!a || a->bytes - a->used < bytes) { /* each new one as large as all before it, within bounds */
-        size_t least = d->c.software ? FIRST_IN_SOFTWARE : FIRST_ARENA;
-        size_t room = total < least ? least : total > LARGEST_ARENA ? LARGEST_ARENA : total;
-        if (room > (size_t)d->c.limits.block) room = (size_t)d->c.limits.block;
-        if (room < bytes) room = bytes;
-        if (d->n_arenas == GLES_MAX_ARENAS)
-            return base_fail(err, GLINT_DEVICE, "%s: weights need more than %d buffers", d->c.renderer,
-                             GLES_MAX_ARENAS);
-        glint_status s = gles_buffer_open(d, room, &d->arena[d->n_arenas], err);
+    if (!a || a->bytes - a->used < bytes) {
+        glint_status s = add_arena(d, bytes, err);
         if (s) return s;
-        a = &d->arena[d->n_arenas++];
+        a = &d->arena[d->n_arenas - 1];
     }
     *number = d->n_arenas - 1;
     *offset = a->used;
     a->used += bytes;
+    d->expected -= d->expected < bytes ? d->expected : bytes;
     return GLINT_OK;
 }
 

@@ -5,6 +5,7 @@
 
 #include "backends/gles/device.h"
 #include "backends/view.h"
+#include "core/base/size.h"
 
 /* ---- Up ---- */
 
@@ -131,7 +132,8 @@ static gles_layout_id layout_of(const backend_view *v) {
 }
 
 size_t gles_weight_bytes(const backend_view *v) {
-    return gles_slice_bytes(layout_of(v), v->rows, v->cols);
+    size_t bytes = gles_slice_bytes(layout_of(v), v->rows, v->cols);
+    return size_align(bytes, GLES_OFFSET, &bytes) ? bytes : SIZE_MAX;
 }
 
 glint_status gles_adopt(backend_device *d, const backend_view *v, backend_weight **out, glint_error *err) {
