@@ -3,16 +3,27 @@
 // 9 vec4 apart instead of 8, so that the rows that a warp reads together lie in different banks. The next block of
 // weights and of x is fetched before the present one is multiplied, which hides its latency. Sums are of AT_ONCE blocks and
 // then of those: where all terms have one sign, a single sum over a long row loses too many bits.
+//
+// Where there are too few tiles for the device (few rows, short prompts), gl_NumWorkGroups.z work groups share a tile, a part
+// of the columns each. They leave their sums in scratch; the last one to come adds them up, in order of the columns.
+//   extra0          the bits of 2^23: see unpack.glsl
+//   extra1, extra2  first float of that scratch; first counter of those who have come, one a tile, 0 before and after
 layout(local_size_x = THREADS) in;
 #include "params.glsl"
 layout(std430, binding = 0) readonly buffer W4 { uvec4 w4[]; };
 layout(std430, binding = 1) readonly buffer W1 { uint w1[]; };
 layout(std430, binding = 2) readonly buffer Vectors { float vectors[]; };
+#if SPLIT
+layout(std430, binding = 3) coherent buffer Act { float a[]; };
+layout(std430, binding = 5) coherent buffer Counters { uint counters[]; }; // the same
+shared bool is_last;
+#else
 layout(std430, binding = 3) buffer Act { float a[]; };
+#endif
 #if ACT_QUADS // the activations once more, to read four at a time, where the device has a fifth binding
 layout(std430, binding = 4) readonly buffer Act4 { vec4 a4[]; };
 #endif
-uint two_23; // see unpack.glsl
+uint two_23;
 #define TWO_23 two_23
 #include LAYOUT
 
@@ -108,12 +119,54 @@ void put_quad(uint row, uint token, uint rows, vec4 v) {
     put(row, token + 3u * TOKEN_STEP, rows, v.w);
 }
 
+#if SPLIT
+// Where sums of this invocation lie in what work group `part` of a tile leaves: the i-th four, T apart from one another, so
+// that invocations side by side write floats side by side.
+uint left_at(uint tile, uint part, uint i) {
+    uint first = (tile * gl_NumWorkGroups.z + part) * uint(ROWS * TOKENS);
+    return extra1 + first + i * 4u * T + gl_LocalInvocationIndex;
+}
+
+void leave(uint at, vec4 v) {
+    a[at] = v.x;
+    a[at + T] = v.y;
+    a[at + 2u * T] = v.z;
+    a[at + 3u * T] = v.w;
+}
+
+vec4 left(uint at) { return vec4(a[at], a[at + T], a[at + 2u * T], a[at + 3u * T]); }
+
+// Leaves this work group's totals. Is it the last of its tile? Then its totals become those of all.
+bool join_parts(uint tile) {
+#define LEAVE_ROW(I) \
+    for (uint j = 0u; j < TOKEN_QUADS; j++) leave(left_at(tile, gl_WorkGroupID.z, I * TOKEN_QUADS + j), total[I * TOKEN_QUADS + j]);
+    EACH_ROW(LEAVE_ROW)
+    memoryBarrierBuffer();
+    barrier();
+    if (gl_LocalInvocationIndex == 0u) {
+        is_last = atomicAdd(counters[extra2 + tile], 1u) + 1u == gl_NumWorkGroups.z;
+        if (is_last) counters[extra2 + tile] = 0u;
+        memoryBarrierBuffer();
+    }
+    barrier();
+    if (!is_last) return false;
+    for (uint i = 0u; i < uint(EACH_ROWS) * TOKEN_QUADS; i++) total[i] = vec4(0.0);
+    for (uint part = 0u; part < gl_NumWorkGroups.z; part++) {
+#define ADD_LEFT(I) \
+    for (uint j = 0u; j < TOKEN_QUADS; j++) total[I * TOKEN_QUADS + j] += left(left_at(tile, part, I * TOKEN_QUADS + j));
+        EACH_ROW(ADD_LEFT)
+    }
+    return true;
+}
+#endif
+
 void main() {
     uint t = gl_LocalInvocationIndex, rows = outputs_only != 0u ? n_outputs : n_rows;
     two_23 = extra0;
     // Warps of 32 take 8 rows by 4 tokens, then warps go down the rows.
     uint my_row = t % 8u + 8u * (t / 32u % (ROW_STEP / 8u)), my_token = t / 8u % 4u + 4u * (t / 32u / (ROW_STEP / 8u));
-    uint tiles = (rows0 + uint(ROWS) - 1u) / uint(ROWS);
+    uint tiles = (rows0 + uint(ROWS) - 1u) / uint(ROWS), each = (blocks + gl_NumWorkGroups.z - 1u) / gl_NumWorkGroups.z;
+    uint begin = min(gl_WorkGroupID.z * each, blocks - 1u), end = min(gl_WorkGroupID.z * each + each, blocks);
     for (uint tile = work_group().x; tile < tiles; tile += work_groups().x) {
         uint first_row_here = tile * uint(ROWS), first_token = work_group().y * uint(TOKENS);
         uint load_row = min(first_row_here + t, rows0 - 1u); // behind the last one: that again, nobody writes its sums
@@ -121,27 +174,30 @@ void main() {
         for (uint i = 0u; i < uint(EACH_ROWS) * TOKEN_QUADS; i++) total[i] = sum[i] = vec4(0.0);
         block next;
         vec4 next_x[X_EACH];
-        for (uint e = 0u; e < X_EACH; e++) next_x[e] = fetch_x(e, first_token, rows, 0u);
-        if (loads) next = block_load(weight0, weight0_n, load_row * blocks);
-        for (uint k = 0u; k < blocks; k++) {
+        for (uint e = 0u; e < X_EACH; e++) next_x[e] = fetch_x(e, first_token, rows, begin);
+        if (loads) next = block_load(weight0, weight0_n, load_row * blocks + begin);
+        for (uint k = begin; k < end; k++) {
             barrier();
             if (loads) store_w(t, next);
             for (uint e = 0u; e < X_EACH; e++) store_x(e, k, next_x[e]);
             barrier();
-            if (k + 1u < blocks)
+            if (k + 1u < end)
                 for (uint e = 0u; e < X_EACH; e++) next_x[e] = fetch_x(e, first_token, rows, k + 1u);
-            if (loads && k + 1u < blocks) next = block_load(weight0, weight0_n, load_row * blocks + k + 1u);
+            if (loads && k + 1u < end) next = block_load(weight0, weight0_n, load_row * blocks + k + 1u);
             add_products(my_row, my_token);
-            if (k % AT_ONCE == AT_ONCE - 1u)
+            if (k % AT_ONCE == AT_ONCE - 1u || k + 1u == end)
                 for (uint i = 0u; i < uint(EACH_ROWS) * TOKEN_QUADS; i++) {
                     total[i] += sum[i];
                     sum[i] = vec4(0.0);
                 }
         }
+#if SPLIT
+        if (gl_NumWorkGroups.z > 1u && !join_parts(work_group().y * work_groups().x + tile)) continue;
+#endif
         uint row = first_row_here + my_row, token = first_token + my_token;
 #define PUT_ROW(I) \
     for (uint j = 0u; j < TOKEN_QUADS; j++) \
-        put_quad(row + I * ROW_STEP, token + 4u * j * TOKEN_STEP, rows, total[I * TOKEN_QUADS + j] + sum[I * TOKEN_QUADS + j]);
+        put_quad(row + I * ROW_STEP, token + 4u * j * TOKEN_STEP, rows, total[I * TOKEN_QUADS + j]);
         EACH_ROW(PUT_ROW)
     }
 }

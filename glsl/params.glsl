@@ -10,7 +10,7 @@ layout(std140, binding = 0) uniform Params {
     uint norm, first_row;                                    // a vector; first_row: of the slice in its matrix
     float eps, scale;
     uint window, slots, pages, cache_first, rope, previous;
-    uint extra0, extra1;
+    uint extra0, extra1, extra2;
 };
 layout(std140, binding = 1) uniform Batch {
     uint n_rows, n_outputs, outputs_only; // outputs_only: rows of this dispatch are output rows

@@ -145,7 +145,7 @@ typedef struct gles_params {
     uint32_t norm, first_row;
     float eps, scale;
     uint32_t window, slots, pages, cache_first, rope, previous;
-    uint32_t extra[2], padding[2];
+    uint32_t extra[3], padding;
 } gles_params;
 _Static_assert(sizeof(gles_params) % 16 == 0, "uniform blocks are multiples of 16 bytes");
 
@@ -199,6 +199,7 @@ typedef struct gles_command {
     uint32_t fixed, per_row, row_divisor;
     uint32_t at_once; /* most work groups in x, but where the dispatch is cut into several (pieces.h); 0: any number */
     uint32_t y_rows, z;
+    uint32_t most_parts; /* z is as large as the device has use for, up to this; 0: it is not */
     enum gles_rows rows;
     bool barrier; /* everything before it must be visible */
 } gles_command;
@@ -233,6 +234,14 @@ typedef struct gles_step_layout {
     uint32_t token, position, sequence, output, pages[TAPE_MAX_GROUPS], rope[TAPE_MAX_ROPES], words;
 } gles_step_layout;
 
+/* Scratch of products whose tiles are shared by work groups (glsl/matmul.comp), for each of those that run side by
+ * side. */
+typedef struct gles_split {
+    uint32_t groups;         /* that share tiles, at most; 0: no product is in parts */
+    uint32_t counters, work; /* the first one of each, floats of the activations; counters begin as zeros */
+    uint32_t floats;         /* of the sums of one product */
+} gles_split;
+
 struct backend_program {
     backend_device *device;
     backend_compile_request request;
@@ -261,8 +270,9 @@ struct backend_program {
     backend_group *groups;
     int n_groups;
     uint32_t top_work; /* of top_k: its first float */
-    uint32_t spare;    /* scratch of ops: its first float */
-    int64_t ahead;     /* step_words hold the angles of one row at this position; GLES_NONE: of none */
+    gles_split split;
+    uint32_t spare; /* scratch of ops: its first float */
+    int64_t ahead;  /* step_words hold the angles of one row at this position; GLES_NONE: of none */
     backend_ticket steps;
     backend_ticket waited; /* one behind the last step whose end was waited for, and when it was there */
     double ended;
@@ -332,4 +342,6 @@ gles_part gles_part_of(const backend_weight *w, int slice, uint32_t out, uint32_
 uint32_t gles_spare_floats(const backend_compile_request *r);
 /* What top_k needs for itself, in floats that begin as zeros. */
 uint32_t gles_top_work(const backend_program *p);
+/* What products in parts need for themselves; takes it from p->spare on. */
+void gles_place_split(backend_program *p);
 #endif

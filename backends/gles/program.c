@@ -37,6 +37,7 @@ static glint_status place_values(backend_program *p, const int *group_of, glint_
     place_chosen(p);
     p->top_work = p->spare;
     p->spare += gles_top_work(p);
+    gles_place_split(p);
     uint32_t ops = gles_spare_floats(r), phases = p->fused ? gles_phases_spare(p) : 0;
     size_t bytes = sizeof(float) * ((size_t)p->spare + (ops > phases ? ops : phases));
     if (bytes > (size_t)p->device->c.limits.block)

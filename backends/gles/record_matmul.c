@@ -32,39 +32,88 @@ static int tile_threads(const tile *t) {
     return t->rows / t->each_rows * (t->tokens / t->each_tokens);
 }
 
-/* The first one that the device can hold and that gives most of it something to do; else the last that it can hold. */
-static const tile *choose_tile(const backend_device *d, int rows, int tokens) {
+/* ---- Products in parts: see matmul.comp. Up to SIBLINGS of them run side by side ---- */
+
+enum { SIBLINGS = 3, LARGEST_TILE = 128 * 128 };
+
+/* Which of several products of one x this is. */
+static uint32_t sibling(const backend_program *p, const tape_op *op) {
+    uint32_t n = 0;
+    for (; beside_last(p, op); op--) n++;
+    return n;
+}
+
+static bool may_split(const backend_device *d) {
+    enum { BINDINGS = 6, SHARE = 4 /* of a storage block */ };
+    int64_t bytes = (int64_t)sizeof(float) * SIBLINGS * d->product_groups * LARGEST_TILE;
+    return d->c.limits.blocks >= BINDINGS && bytes <= d->c.limits.block / SHARE;
+}
+
+/* Into how many parts its columns may go, each long enough to be worth it. */
+static uint32_t most_parts(const backend_program *p, const tape_op *op) {
+    enum { LEAST_BLOCKS = 16 };
+    const backend_weight *w = gles_weight_of(p, op, 0);
+    if (!may_split(p->device) || w->n_slices > 1 || sibling(p, op) >= SIBLINGS) return 1;
+    uint32_t n = gles_blocks(w->cols) / LEAST_BLOCKS;
+    return n > 1 ? n : 1;
+}
+
+static int rows_at_most(const backend_program *p, const tape_op *op) {
+    return gles_rows_of(p, op) == GLES_OUTPUTS ? p->request.max_outputs : p->request.max_rows;
+}
+
+void gles_place_split(backend_program *p) {
+    bool any = false;
+    for (int i = 0; i < p->request.n_ops; i++) {
+        const tape_op *op = gles_op_at(p, i);
+        any |= op->kind == TAPE_MATMUL && gles_is_tiled(p, rows_at_most(p, op)) && most_parts(p, op) > 1;
+    }
+    if (!any) return;
+    p->split.groups = (uint32_t)p->device->product_groups;
+    p->split.floats = p->split.groups * LARGEST_TILE;
+    p->split.counters = p->spare;
+    p->split.work = p->split.counters + SIBLINGS * p->split.groups;
+    p->spare = p->split.work + SIBLINGS * p->split.floats;
+}
+
+/* The first tile that the device can hold and that gives most of it something to do; else the last that it can hold. */
+static const tile *choose_tile(const backend_device *d, int rows, int tokens, uint32_t parts) {
     const tile *last = &tiles[GLES_COUNT(tiles) - 1];
     for (int i = 0; i < GLES_COUNT(tiles); i++) {
         const tile *t = &tiles[i];
         int shared = (t->rows + t->tokens) * 9 * 16;
-        int groups = (rows + t->rows - 1) / t->rows * ((tokens + t->tokens - 1) / t->tokens);
+        uint32_t groups = (uint32_t)((rows + t->rows - 1) / t->rows * ((tokens + t->tokens - 1) / t->tokens));
+        uint32_t n = (uint32_t)d->product_groups / groups;
         if (tile_threads(t) > d->threads || shared > d->c.limits.shared) continue;
-        if (8 * groups >= 7 * d->product_groups) return t;
+        if (4 * groups * (n < 1 ? 1 : n < parts ? n : parts) >= 3 * (uint32_t)d->product_groups) return t;
         last = t;
     }
     return last;
 }
 
-static glint_status record_tiles(backend_program *p, const tape_op *op, gles_params q, int most_rows,
-                                 glint_error *err) {
+static glint_status record_tiles(backend_program *p, const tape_op *op, gles_params q, glint_error *err) {
     const backend_device *d = p->device;
     const backend_weight *w = gles_weight_of(p, op, 0), *bias = gles_weight_of(p, op, 1);
     bool quads = d->c.limits.blocks > 4;
+    uint32_t parts = most_parts(p, op);
     q.extra[0] = GLES_TWO_23;
+    q.extra[1] = p->split.work + sibling(p, op) * p->split.floats;
+    q.extra[2] = p->split.counters + sibling(p, op) * p->split.groups;
     for (int i = 0; i < w->n_slices; i++) {
-        const tile *t = choose_tile(d, w->slices[i].rows, most_rows);
+        const tile *t = choose_tile(d, w->slices[i].rows, rows_at_most(p, op), parts);
         const gles_define defines[] = {gles_layout_define(p, w),          {"THREADS", NULL, tile_threads(t)},
                                        {"ROWS", NULL, t->rows},           {"TOKENS", NULL, t->tokens},
                                        {"EACH_ROWS", NULL, t->each_rows}, {"EACH_TOKENS", NULL, t->each_tokens},
-                                       {"ACT_QUADS", NULL, quads}};
+                                       {"ACT_QUADS", NULL, quads},        {"SPLIT", NULL, parts > 1}};
         GLuint arena_id = d->arena[w->slices[i].arena].id;
         q.part = gles_part_of(w, i, q.out0, bias ? (uint32_t)bias->vector : UINT32_MAX);
         gles_command c = {.storage = {arena_id, arena_id, d->vectors.id, 0, quads ? p->act.id : 0},
                           .fixed = ((uint32_t)w->slices[i].rows + (uint32_t)t->rows - 1) / (uint32_t)t->rows,
                           .y_rows = (uint32_t)t->tokens,
+                          .most_parts = parts > 1 ? parts : 0,
                           .rows = gles_rows_of(p, op),
                           .barrier = i == 0 && !beside_last(p, op)};
+        if (parts > 1) c.storage[5] = p->act.id;
         glint_status s = gles_add_command(p, "matmul.comp", defines, GLES_COUNT(defines), c, &q, err);
         if (s) return s;
     }
@@ -153,6 +202,6 @@ glint_status gles_record_matmul(backend_program *p, const tape_op *op, glint_err
     gles_params q = gles_params_of(p, op);
     q.width = (uint32_t)w->cols;
     q.blocks = gles_blocks(w->cols);
-    int most_rows = gles_rows_of(p, op) == GLES_OUTPUTS ? p->request.max_outputs : p->request.max_rows;
-    return gles_is_tiled(p, most_rows) ? record_tiles(p, op, q, most_rows, err) : record_rows(p, op, q, most_rows, err);
+    int most = rows_at_most(p, op);
+    return gles_is_tiled(p, most) ? record_tiles(p, op, q, err) : record_rows(p, op, q, most, err);
 }

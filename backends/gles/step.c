@@ -100,6 +100,13 @@ static GLuint smaller(GLuint a, GLuint b) {
     return a < b ? a : b;
 }
 
+/* Work groups in z: as many parts of a product as the device runs at once. */
+static GLuint groups_in_z(const backend_program *p, const gles_command *c, GLuint x, GLuint y) {
+    uint64_t parts = p->split.groups / ((uint64_t)x * y);
+    if (!c->most_parts) return c->z ? c->z : 1;
+    return parts > 1 ? smaller((GLuint)parts, c->most_parts) : 1;
+}
+
 /* x by y by z work groups in dispatches of a part of x and y each: see glsl/params.glsl. */
 static void dispatch_in_pieces(const backend_program *p, GLuint x, GLuint y, GLuint z, gles_piece each) {
     const gles_gl *gl = &p->device->c.gl;
@@ -118,8 +125,8 @@ static void dispatch(const backend_program *p, const gles_command *c, const gles
     const gles_gl *gl = &p->device->c.gl;
     uint32_t rows = (uint32_t)(c->rows == GLES_OUTPUTS ? b->n_outputs : b->n_rows);
     GLuint x = groups_in_x(p, c, rows, n == 1), y = c->y_rows ? (GLuint)divide_up(rows, c->y_rows) : 1;
-    GLuint z = c->z ? c->z : 1;
     if (!x || !rows) return;
+    GLuint z = groups_in_z(p, c, x, y);
     if (c->barrier) gl->MemoryBarrier(GL_SHADER_STORAGE_BARRIER_BIT);
     bind(p, c, changes, now);
     if (n == 1)
