@@ -1,7 +1,7 @@
 // Attention of one row: norms and rotates q and k of its heads, writes k and v to the cache, and attends. A work group
 // takes a unit of GROUP heads that share a kv head, and one piece of the cache; with several pieces the product behind
-// joins them. Units of one head spread short contexts over more of the device; units of all heads of a kv head read
-// long ones once.
+// joins them. Units of one head spread short contexts over more of the device; units of several heads of a kv head
+// read long ones less often.
 //
 // Keys and values are read 16 bytes at a time, a unit of 8 halves or 4 floats. A team of KEY_LANES lanes scores AHEAD keys a
 // turn, a unit each, and then adds up the values of the same positions, relative to the largest score that it has seen
