@@ -26,17 +26,24 @@ static double rate(double tokens, double seconds) {
     return seconds > 0 ? tokens / seconds : 0;
 }
 
-static glint_status print_words(const glint_plan *plan, glint_error *err) {
+/* Of the prompt that bench measures; else of a chunk. */
+static int prompt_tokens(const cli_options *o, const glint_plan *plan) {
+    return o->bench_prompt > 0 ? o->bench_prompt : glint_plan_batch(plan);
+}
+
+static glint_status print_words(const cli_options *o, const glint_plan *plan, glint_error *err) {
+    int prompt = prompt_tokens(o, plan);
     glint_status s = print_table_of(plan, err);
     if (s) return s;
     printf("\ndecode  %.1f tokens/s predicted\n", rate(1, glint_plan_token_seconds(plan)));
-    printf("prompt  %.1f tokens/s predicted, in chunks of %d\n",
-           rate(glint_plan_batch(plan), glint_plan_prompt_seconds(plan)), glint_plan_batch(plan));
+    printf("prompt  %.1f tokens/s predicted for %d tokens, in chunks of %d\n",
+           rate(prompt, glint_plan_prompt_seconds(plan, prompt)), prompt, glint_plan_batch(plan));
     printf("why     %s\n", glint_plan_reason(plan));
     return GLINT_OK;
 }
 
-static glint_status print_plan_json(const glint_plan *plan, glint_error *err) {
+static glint_status print_plan_json(const cli_options *o, const glint_plan *plan, glint_error *err) {
+    int prompt = prompt_tokens(o, plan);
     const glint_plan_part *parts;
     json_t *list = json_array();
     for (int i = 0, n = glint_plan_parts(plan, &parts); i < n; i++) {
@@ -49,7 +56,7 @@ static glint_status print_plan_json(const glint_plan *plan, glint_error *err) {
     return print_json(json_pack("{s:s, s:s, s:f, s:f, s:o}", "split", glint_plan_split(plan), "reason",
                                 glint_plan_reason(plan), "decode_tokens_per_second",
                                 rate(1, glint_plan_token_seconds(plan)), "prompt_tokens_per_second",
-                                rate(glint_plan_batch(plan), glint_plan_prompt_seconds(plan)), "parts", list),
+                                rate(prompt, glint_plan_prompt_seconds(plan, prompt)), "parts", list),
                       false, err);
 }
 
@@ -59,7 +66,7 @@ glint_status cli_print_plan(const cli_options *o, const glint_session_options *o
     glint_status s = cli_check_places(o, err);
     if (!s) s = cli_open_model(o, &model, err);
     if (!s) s = glint_plan_open(model, options, &plan, err);
-    if (!s) s = (o->json ? print_plan_json : print_words)(plan, err);
+    if (!s) s = (o->json ? print_plan_json : print_words)(o, plan, err);
     glint_plan_close(&plan);
     glint_model_close(&model);
     return s;

@@ -250,7 +250,7 @@ int glint_plan_parts(const glint_plan *plan, const glint_plan_part **out); /* re
 const char *glint_plan_split(const glint_plan *plan);                      /* as glint_session_device would say */
 const char *glint_plan_reason(const glint_plan *plan);
 double glint_plan_token_seconds(const glint_plan *plan);  /* of all parts, one after the other */
-double glint_plan_prompt_seconds(const glint_plan *plan); /* of a chunk, when many follow each other */
+double glint_plan_prompt_seconds(const glint_plan *plan, int n); /* of a prompt of n tokens */
 int glint_plan_batch(const glint_plan *plan);             /* tokens of a chunk */
 
 /* ---- Sampling ----------------------------------------------------------------------------------------------- */

@@ -210,18 +210,24 @@ static void test_measured(void) {
         const glint_plan_part *parts;
         glint_error err;
         glint_session_options o = {.split = places[i], .context = 128, .batch = 16, .threads = 1};
-        double token = 0;
+        double token = 0, first = 0, slowest = 0;
         SUPPORT_OK(glint_plan_open(m, &o, &made, &err), &err);
         int n = glint_plan_parts(made, &parts);
         for (int k = 0; k < n; k++) {
             token += parts[k].token_seconds;
+            first += parts[k].prompt_seconds;
+            slowest = fmax(slowest, parts[k].prompt_seconds);
             CU_ASSERT(isfinite(parts[k].token_seconds) && parts[k].token_seconds >= 0);
             CU_ASSERT(isfinite(parts[k].prompt_seconds) && parts[k].prompt_seconds >= 0);
             CU_ASSERT(parts[k].weight_bytes > 0 && parts[k].scratch_bytes > 0 && parts[k].pieces[0]);
         }
         CU_ASSERT_DOUBLE_EQUAL(glint_plan_token_seconds(made), token, 1e-12);
-        CU_ASSERT(token > 0 && glint_plan_prompt_seconds(made) > 0);
+        CU_ASSERT(token > 0 && first > 0);
         CU_ASSERT_EQUAL(glint_plan_batch(made), 16);
+        /* one chunk goes through all parts; of many, and CPUs work in turns, the slowest counts, or all of them */
+        double more = glint_plan_prompt_seconds(made, 96) - glint_plan_prompt_seconds(made, 16);
+        CU_ASSERT_DOUBLE_EQUAL(glint_plan_prompt_seconds(made, 16), first, 1e-12);
+        CU_ASSERT(more > 5 * slowest - 1e-12 && more < 5 * first + 1e-12);
         glint_plan_close(&made);
         CU_ASSERT_PTR_NULL(made);
     }

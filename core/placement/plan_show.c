@@ -12,7 +12,8 @@ struct glint_plan {
     char split[PLACEMENT_TEXT];
     char pieces[PLACEMENT_MOST][96];
     glint_plan_part parts[PLACEMENT_MOST];
-    double token_seconds, prompt_seconds; /* of a token, of a chunk */
+    double token_seconds;               /* of a token */
+    double first_seconds, next_seconds; /* of a prompt's first chunk, of each one behind it */
 };
 
 /* The numbers of every part's device; of one that is named twice, once. */
@@ -47,19 +48,20 @@ static void fill_part(glint_plan *g, int i) {
                                     .prompt_seconds = plan_seconds(&g->p, d, q->first, q->end, g->p.sizes.batch)};
 }
 
-/* A token goes through all parts; the chunks of a prompt follow each other, so that the slowest part counts, and all
- * that the host computes itself is one part. */
+/* A token goes through all parts, and so does the first chunk of a prompt. The others follow it, so that only the
+ * slowest part counts; all that the host computes itself is one part. */
 static void add_up(glint_plan *g) {
     double host = 0;
     for (int i = 0; i < g->placed.where.n; i++) {
         const glint_plan_part *q = &g->parts[i];
         g->token_seconds += q->token_seconds;
+        g->first_seconds += q->prompt_seconds;
         if (!g->placed.devices[i].backend->asynchronous)
             host += q->prompt_seconds;
-        else if (q->prompt_seconds > g->prompt_seconds)
-            g->prompt_seconds = q->prompt_seconds;
+        else if (q->prompt_seconds > g->next_seconds)
+            g->next_seconds = q->prompt_seconds;
     }
-    if (host > g->prompt_seconds) g->prompt_seconds = host;
+    if (host > g->next_seconds) g->next_seconds = host;
 }
 
 static glint_status fill(glint_plan *g, const glint_model *model, const glint_session_options *o, glint_error *err) {
@@ -108,8 +110,9 @@ const char *glint_plan_reason(const glint_plan *g) {
 double glint_plan_token_seconds(const glint_plan *g) {
     return g->token_seconds;
 }
-double glint_plan_prompt_seconds(const glint_plan *g) {
-    return g->prompt_seconds;
+double glint_plan_prompt_seconds(const glint_plan *g, int n) {
+    double chunks = (double)n / g->p.sizes.batch;
+    return chunks > 1 ? g->first_seconds + (chunks - 1) * g->next_seconds : chunks * g->first_seconds;
 }
 int glint_plan_batch(const glint_plan *g) {
     return g->p.sizes.batch;
