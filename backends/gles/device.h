@@ -222,7 +222,7 @@ typedef struct gles_run {
     int n_rows;
 } gles_run;
 
-/* What the program of a tape's phases is made for (phases.c). */
+/* What the program of a tape's phases is made for (phases_shape.c). */
 typedef struct gles_phase_shape {
     int threads, x_blocks, quads_each, head_dim, rope_dims, group, act, fold;
     int partials;           /* floats of shared memory for sums on their way */

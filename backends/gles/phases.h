@@ -53,17 +53,22 @@ int gles_products_group(const backend_program *p,
                         int i);                        /* ops of the group of products that begins at op i; 0: none */
 int gles_picks_group(const backend_program *p, int i); /* the same for top_k and argmax (record_pick.c) */
 
-/* ---- Phases (phases.c) ---- */
+/* ---- Their shader (phases_shape.c) ---- */
 
 /* Can ops of this range run in phases on this device? Then *out is what their shader needs. */
 bool gles_phases_shape(const backend_program *p, gles_phase_shape *out);
 /* The shader, and how many work groups it runs in (grid.c). Before any phase is recorded. */
 glint_status gles_phases_open(backend_program *p, glint_error *err);
+uint32_t gles_phases_spare(const backend_program *p); /* scratch, in floats */
+/* How a weight of a layout lies, as any_block.glsl reads it. */
+uint32_t gles_form_of(int layout);
+
+/* ---- Phases (phases.c) ---- */
+
 /* Phases of a group of n ops from op i on. */
 glint_status gles_phases_record(backend_program *p, int i, int n, glint_error *err);
 /* All phases to the device, when the last has been recorded. */
 glint_status gles_phases_send(backend_program *p, glint_error *err);
-uint32_t gles_phases_spare(const backend_program *p); /* scratch, in floats */
 
 /* ---- The barrier between phases (grid.c) ---- */
 
