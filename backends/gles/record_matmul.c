@@ -76,16 +76,22 @@ void gles_place_split(backend_program *p) {
     p->spare = p->split.work + SIBLINGS * p->split.floats;
 }
 
+/* Work groups that have something to do at a time, in so many tiles of at most so many parts each. */
+static uint32_t busy_groups(const backend_device *d, uint32_t n_tiles, uint32_t parts) {
+    uint32_t n = (uint32_t)d->product_groups / n_tiles;
+    return n_tiles * (n < 1 ? 1 : n < parts ? n : parts);
+}
+
 /* The first tile that the device can hold and that gives most of it something to do; else the last that it can hold. */
 static const tile *choose_tile(const backend_device *d, int rows, int tokens, uint32_t parts) {
     const tile *last = &tiles[GLES_COUNT(tiles) - 1];
     for (int i = 0; i < GLES_COUNT(tiles); i++) {
         const tile *t = &tiles[i];
         int shared = (t->rows + t->tokens) * 9 * 16;
-        uint32_t groups = (uint32_t)((rows + t->rows - 1) / t->rows * ((tokens + t->tokens - 1) / t->tokens));
-        uint32_t n = (uint32_t)d->product_groups / groups;
+        uint32_t down = divide_up((uint32_t)rows, (uint32_t)t->rows);
+        uint32_t across = divide_up((uint32_t)tokens, (uint32_t)t->tokens);
         if (tile_threads(t) > d->threads || shared > d->c.limits.shared) continue;
-        if (4 * groups * (n < 1 ? 1 : n < parts ? n : parts) >= 3 * (uint32_t)d->product_groups) return t;
+        if (4 * busy_groups(d, down * across, parts) >= 3 * (uint32_t)d->product_groups) return t;
         last = t;
     }
     return last;
@@ -108,7 +114,7 @@ static glint_status record_tiles(backend_program *p, const tape_op *op, gles_par
         GLuint arena_id = d->arena[w->slices[i].arena].id;
         q.part = gles_part_of(w, i, q.out0, bias ? (uint32_t)bias->vector : UINT32_MAX);
         gles_command c = {.storage = {arena_id, arena_id, d->vectors.id, 0, quads ? p->act.id : 0},
-                          .fixed = ((uint32_t)w->slices[i].rows + (uint32_t)t->rows - 1) / (uint32_t)t->rows,
+                          .fixed = divide_up((uint32_t)w->slices[i].rows, (uint32_t)t->rows),
                           .y_rows = (uint32_t)t->tokens,
                           .most_parts = parts > 1 ? parts : 0,
                           .rows = gles_rows_of(p, op),
