@@ -324,17 +324,27 @@ static void name_case(op_maker *m) {
              s->unaligned ? " unaligned" : "");
 }
 
+/* The row of the list that case *i comes from; *i becomes its number among those of the row. */
+static const op_spec *spec_of(int *i) {
+    const op_spec *s = specs;
+    while (*i >= cases_of(s)) *i -= cases_of(s++);
+    return s;
+}
+
+op_where op_case_where(int i) {
+    return spec_of(&i)->where;
+}
+
 void op_case_open(op_case *c, int i) {
     op_maker m = {.c = c, .random = support_seed((uint64_t)i)};
-    const op_spec *s = specs;
-    while (i >= cases_of(s)) i -= cases_of(s++);
+    const op_spec *s = spec_of(&i);
     m.s = *s;
     if (s->format == EACH) {
         int block = format_table[i].block_values;
         m.s.format = i;
         m.s.width *= block < 32 ? 32 : block;
     }
-    *c = (op_case){.format = s->format == EACH ? (format_id)i : FORMAT_COUNT, .where = s->where};
+    *c = (op_case){.format = s->format == EACH ? (format_id)i : FORMAT_COUNT};
     tape_open(&c->tape);
     c->views = op_take(&m, 64, sizeof *c->views);
     c->operand = op_take(&m, 64, sizeof *c->operand);

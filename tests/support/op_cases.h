@@ -12,7 +12,6 @@ typedef enum op_where { OP_EVERYWHERE, OP_GPUS, OP_HARDWARE /* GPUs but software
 typedef struct op_case {
     char name[160];   /* says everything that sets the case apart */
     format_id format; /* of one of a row of cases that differ in it alone; FORMAT_COUNT: it is none of these */
-    op_where where;
     tape tape;
     rig_setup setup;
     backend_view *views;           /* by weight */
@@ -23,6 +22,7 @@ typedef struct op_case {
 } op_case;
 
 int op_cases(void); /* how many */
+op_where op_case_where(int i);
 void op_case_open(op_case *c, int i);
 void op_case_close(op_case *c);
 
@@ -41,8 +41,9 @@ typedef struct op_device {
 void op_device_close(op_device *d);
 
 /* Runs `test` for every case on every such device; under the address sanitizer, on GPUs, formats that share a layout
- * are tested once. */
+ * are tested once. Large cases, each on the devices that it is meant for, are a call of their own. */
 void op_each_case(void (*test)(op_case *c, op_device *device));
+void op_each_large_case(void (*test)(op_case *c, op_device *device));
 
 rig op_open_rig(op_device *device, int threads, glint_precision precision, const rig_setup *setup);
 /* Writes the operands of rows [first, first + n) of the case's batch to rows 0 .. n - 1. */

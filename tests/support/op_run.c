@@ -47,24 +47,34 @@ static bool is_repeated(const op_case *c, const char *device) {
 }
 #endif
 
-static bool is_meant(const op_case *c, const glint_device_info *d) {
+static bool is_meant(op_where where, const glint_device_info *d) {
     bool gpu = !strncmp(d->name, "gles:", 5);
-    return c->where == OP_EVERYWHERE || (gpu && (c->where == OP_GPUS || !d->software));
+    return where == OP_EVERYWHERE || (gpu && (where == OP_GPUS || !d->software));
 }
 
-void op_each_case(void (*test)(op_case *c, op_device *device)) {
+static void each_case(bool large, void (*test)(op_case *c, op_device *device)) {
     glint_device_info list[OP_DEVICES];
     int n = op_devices(list);
     for (int d = 0; d < n; d++) {
         op_device device = {.name = list[d].name};
         for (int i = 0; i < op_cases(); i++) {
+            op_where where = op_case_where(i);
             op_case c;
+            if ((where != OP_EVERYWHERE) != large || !is_meant(where, &list[d])) continue;
             op_case_open(&c, i);
-            if (is_meant(&c, &list[d]) && !is_repeated(&c, device.name)) test(&c, &device);
+            if (!is_repeated(&c, device.name)) test(&c, &device);
             op_case_close(&c);
         }
         op_device_close(&device);
     }
+}
+
+void op_each_case(void (*test)(op_case *c, op_device *device)) {
+    each_case(false, test);
+}
+
+void op_each_large_case(void (*test)(op_case *c, op_device *device)) {
+    each_case(true, test);
 }
 
 rig op_open_rig(op_device *device, int threads, glint_precision precision, const rig_setup *setup) {
