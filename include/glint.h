@@ -249,9 +249,9 @@ void glint_plan_close(glint_plan **plan);
 int glint_plan_parts(const glint_plan *plan, const glint_plan_part **out); /* returns how many */
 const char *glint_plan_split(const glint_plan *plan);                      /* as glint_session_device would say */
 const char *glint_plan_reason(const glint_plan *plan);
-double glint_plan_token_seconds(const glint_plan *plan);  /* of all parts, one after the other */
+double glint_plan_token_seconds(const glint_plan *plan);         /* of all parts, one after the other */
 double glint_plan_prompt_seconds(const glint_plan *plan, int n); /* of a prompt of n tokens */
-int glint_plan_batch(const glint_plan *plan);             /* tokens of a chunk */
+int glint_plan_batch(const glint_plan *plan);                    /* tokens of a chunk */
 
 /* ---- Sampling ----------------------------------------------------------------------------------------------- */
 
