@@ -51,7 +51,7 @@ cut_of() { # LAYERS N WAY
 }
 larger() { awk -v a="$1" -v b="$2" 'BEGIN { print (a > b ? a : b) }'; }
 cuts() { # SHAPE MODEL LAYERS
-    local cap chosen best=0 best_cut=none n way cut rate now round
+    local cap chosen best=0 best_cut=none n way cut rate now
     cap=$(($(stat -c %s "$2") / 2))
     chosen=$("$glint" bench -m "$2" -p 0 -n 64 --plan --memory "$first=$cap" --json | jq -r .split)
     for ((n = 1; n < $3; n += every)); do
@@ -63,7 +63,7 @@ cuts() { # SHAPE MODEL LAYERS
         done
     done
     best=0 rate=0
-    for round in 1 2 3; do
+    for _ in 1 2 3; do
         best=$(larger "$best" "$(decode_rate "$2" --split "$best_cut" --memory "$first=$cap")")
         if [[ $chosen == *=* ]]; then now=$(decode_rate "$2" --split "$chosen"); else now=$(decode_rate "$2" -d "$chosen"); fi
         rate=$(larger "$rate" "$now")

@@ -258,7 +258,7 @@ void share_sums(uint g, uint i) {
 
 // Adds up what all warps have of the i-th head, which is head h: a quad an invocation.
 void put_head(piece c, uint h, uint i, uint quad) {
-    uint stats = P.pieces_at + 2u * (P.heads * c.count * D / 2u + h * c.count + c.number);
+    uint stats = P.pieces_at + P.heads * c.count * D + 2u * (h * c.count + c.number);
     float largest = LOWEST, weights = 0.0;
     vec4 v = vec4(0.0);
     for (uint w = 0u; w < WARPS; w++) largest = max(largest, partial[2u * (i * WARPS + w)]);

@@ -185,10 +185,15 @@ uint32_t gles_cache_first(const backend_cache *c, const gles_cache_part *part); 
 
 /* ---- Programs (program.c, record.c, step.c) ---- */
 
+static inline uint64_t gles_divide_up(uint64_t a, uint64_t b) {
+    return (a + b - 1) / b;
+}
+
 enum gles_rows { GLES_ROWS, GLES_OUTPUTS };
 
 /* One dispatch. Its group counts: x = min(fixed + per_row * rows / row_divisor, limit, at_once), rounded up; y = rows /
- * y_rows, rounded up, or 1 where y_rows is 0; z, or 1. Where x is held down, work groups do several's work in turn. */
+ * y_rows, rounded up, or 1 where y_rows is 0; z as given, or by most_parts, or 1. Where x is held down, work groups do
+ * several's work in turn. */
 enum { GLES_BINDINGS = 8 };
 
 typedef struct gles_command {

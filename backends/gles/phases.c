@@ -6,10 +6,6 @@
 
 static const uint32_t NONE = UINT32_MAX; /* no place, no vector */
 
-static uint32_t divide_up(uint32_t a, uint32_t b) {
-    return (a + b - 1) / b;
-}
-
 /* ---- Recording ---- */
 
 static glint_status no_memory(glint_error *err) {
@@ -57,9 +53,9 @@ static void share_rows(const backend_program *p, gles_phase *q) {
         rows = turns = 0;
         for (uint32_t i = 0; i < GLES_PHASE_PARTS; i++) {
             gles_phase_part *m = &q->part[i];
-            m->each = i < matrices ? divide_up(m->rows, q->rounds * p->groups_at_once) : 0;
+            m->each = i < matrices ? gles_divide_up(m->rows, q->rounds * p->groups_at_once) : 0;
             rows += m->each;
-            m->turns = turns += divide_up(m->each * q->blocks, LANES);
+            m->turns = turns += gles_divide_up(m->each * q->blocks, LANES);
         }
     } while ((turns * LANES >> fold) * sums > room);
     for (q->row_lanes = 0; q->row_lanes < LOG_LANES; q->row_lanes++)

@@ -8,10 +8,6 @@ static uint32_t power_of_two(uint32_t n) {
     return p;
 }
 
-static uint32_t divide_up(uint32_t a, uint32_t b) {
-    return (a + b - 1) / b;
-}
-
 /* Does this product read what the op before it in the range read too (q, k, v; gate, up)? Then both may run at once:
  * their results and their x are all alive, so that no place is shared. */
 static bool beside_last(const backend_program *p, const tape_op *op) {
@@ -88,8 +84,8 @@ static const tile *choose_tile(const backend_device *d, int rows, int tokens, ui
     for (int i = 0; i < GLES_COUNT(tiles); i++) {
         const tile *t = &tiles[i];
         int shared = (t->rows + t->tokens) * 9 * 16;
-        uint32_t down = divide_up((uint32_t)rows, (uint32_t)t->rows);
-        uint32_t across = divide_up((uint32_t)tokens, (uint32_t)t->tokens);
+        uint32_t down = gles_divide_up((uint32_t)rows, (uint32_t)t->rows);
+        uint32_t across = gles_divide_up((uint32_t)tokens, (uint32_t)t->tokens);
         if (tile_threads(t) > d->threads || shared > d->c.limits.shared) continue;
         if (4 * busy_groups(d, down * across, parts) >= 3 * (uint32_t)d->product_groups) return t;
         last = t;
@@ -114,7 +110,7 @@ static glint_status record_tiles(backend_program *p, const tape_op *op, gles_par
         GLuint arena_id = d->arena[w->slices[i].arena].id;
         q.part = gles_part_of(w, i, q.out0, bias ? (uint32_t)bias->vector : UINT32_MAX);
         gles_command c = {.storage = {arena_id, arena_id, d->vectors.id, 0, quads ? p->act.id : 0},
-                          .fixed = divide_up((uint32_t)w->slices[i].rows, (uint32_t)t->rows),
+                          .fixed = gles_divide_up((uint32_t)w->slices[i].rows, (uint32_t)t->rows),
                           .y_rows = (uint32_t)t->tokens,
                           .most_parts = parts > 1 ? parts : 0,
                           .rows = gles_rows_of(p, op),
@@ -167,8 +163,8 @@ static int64_t quads_of_x(const backend_device *d, const few_rows *f) {
  * enough batches to make up for reading x. */
 static uint32_t groups_at_once(const backend_device *d, const few_rows *f, uint32_t rows, uint32_t most_rows) {
     enum { ENOUGH = 8 };
-    uint32_t batches = divide_up(rows, f->each), most = (uint32_t)d->product_groups;
-    uint32_t share = divide_up(most, divide_up(most_rows, f->rows)), worth = divide_up(batches, ENOUGH);
+    uint32_t batches = gles_divide_up(rows, f->each), most = (uint32_t)d->product_groups;
+    uint32_t share = gles_divide_up(most, gles_divide_up(most_rows, f->rows)), worth = gles_divide_up(batches, ENOUGH);
     uint32_t n = share > worth ? share : worth;
     return n < most ? n : most;
 }
@@ -190,7 +186,7 @@ static glint_status record_rows(backend_program *p, const tape_op *op, gles_para
         GLuint arena_id = d->arena[w->slices[i].arena].id;
         q.part = gles_part_of(w, i, q.out0, bias ? (uint32_t)bias->vector : UINT32_MAX);
         gles_command c = {.storage = {arena_id, arena_id, d->vectors.id, 0, quads ? p->act.id : 0},
-                          .fixed = divide_up(q.part.rows, f.each),
+                          .fixed = gles_divide_up(q.part.rows, f.each),
                           .at_once = groups_at_once(d, &f, q.part.rows, (uint32_t)most_rows),
                           .y_rows = f.rows,
                           .rows = gles_rows_of(p, op),

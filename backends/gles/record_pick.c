@@ -6,10 +6,6 @@ enum { ARGMAX_PARTS = 64 };
 /* top_k.comp: how many it keeps and has room for, invocations and numbers of a sector, least sectors and most parts. */
 enum { TOP_KEPT = TAPE_MOST_TOP, TOP_ROOM = 512, TOP_TEAM = 64, TOP_SECTOR = 8, TOP_LEAST = 8, TOP_PARTS = 1024 };
 
-static uint32_t divide_up(uint32_t a, uint32_t b) {
-    return (a + b - 1) / b;
-}
-
 static uint32_t width_of_operand(const backend_compile_request *r, const tape_op *op) {
     return (uint32_t)r->tape->values[op->in[0]].width;
 }
@@ -43,12 +39,12 @@ glint_status gles_record_argmax(backend_program *p, const tape_op *op, glint_err
 /* ---- The likeliest ---- */
 
 static uint32_t sectors_of_part(uint32_t width) {
-    uint32_t sectors = divide_up(divide_up(width, TOP_SECTOR), TOP_PARTS);
+    uint32_t sectors = gles_divide_up(gles_divide_up(width, TOP_SECTOR), TOP_PARTS);
     return sectors < TOP_LEAST ? TOP_LEAST : sectors;
 }
 
 static uint32_t count_parts(uint32_t width) {
-    return divide_up(width, TOP_SECTOR * sectors_of_part(width));
+    return gles_divide_up(width, TOP_SECTOR * sectors_of_part(width));
 }
 
 /* A pair a part, and a counter. */
@@ -88,7 +84,7 @@ glint_status gles_record_top_k(backend_program *p, const tape_op *op, glint_erro
     const gles_define defines[] = {
         {"KEPT", NULL, TOP_KEPT}, {"ROOM", NULL, TOP_ROOM}, {"MOST_PARTS", NULL, TOP_PARTS}, {"MEETS", NULL, meets}};
     gles_command c = {.storage = {p->act.id},
-                      .fixed = divide_up(q.blocks * TOP_TEAM, (uint32_t)p->device->threads),
+                      .fixed = gles_divide_up(q.blocks * TOP_TEAM, (uint32_t)p->device->threads),
                       .y_rows = 1,
                       .rows = gles_rows_of(p, op),
                       .barrier = true};

@@ -58,13 +58,9 @@ static void send_batch(backend_program *p, gles_changes *c, const backend_batch 
 
 /* ---- Replaying ---- */
 
-static uint64_t divide_up(uint64_t a, uint64_t b) {
-    return (a + b - 1) / b;
-}
-
 static GLuint groups_in_x(const backend_program *p, const gles_command *c, uint32_t rows, bool whole) {
     uint64_t n = c->fixed, most = (uint64_t)p->device->c.limits.groups;
-    if (c->per_row) n += divide_up((uint64_t)c->per_row * rows, c->row_divisor);
+    if (c->per_row) n += gles_divide_up((uint64_t)c->per_row * rows, c->row_divisor);
     if (whole && c->at_once && c->at_once < most) most = c->at_once;
     return (GLuint)(n > most ? most : n);
 }
@@ -124,7 +120,7 @@ static void dispatch(const backend_program *p, const gles_command *c, const gles
                      const backend_batch *b, uint32_t n, bindings *now) {
     const gles_gl *gl = &p->device->c.gl;
     uint32_t rows = (uint32_t)(c->rows == GLES_OUTPUTS ? b->n_outputs : b->n_rows);
-    GLuint x = groups_in_x(p, c, rows, n == 1), y = c->y_rows ? (GLuint)divide_up(rows, c->y_rows) : 1;
+    GLuint x = groups_in_x(p, c, rows, n == 1), y = c->y_rows ? (GLuint)gles_divide_up(rows, c->y_rows) : 1;
     if (!x || !rows) return;
     GLuint z = groups_in_z(p, c, x, y);
     if (c->barrier) gl->MemoryBarrier(GL_SHADER_STORAGE_BARRIER_BIT);
