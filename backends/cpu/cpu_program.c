@@ -106,6 +106,7 @@ glint_status cpu_compile(backend_device *d, const backend_compile_request *r, ba
         cpu_program_close(p);
     else
         *out = p;
+    team_spread(d->threads); /* the thread that compiles is the one that will run */
     return status;
 }
 

@@ -33,6 +33,37 @@ void team_run(int threads, team_work *work, void *state) {
 #endif
 }
 
+/* ---- Processors ---- */
+
+#if defined(__linux__) && defined(_OPENMP)
+/* The n-th processor of a set. */
+static int processor_of(const cpu_set_t *set, int n) {
+    int cpu = 0;
+    while (!CPU_ISSET(cpu, set) || n-- > 0) cpu++;
+    return cpu;
+}
+
+static void go_to_own(void *state, const team_member *me) {
+    cpu_set_t allowed, own;
+    (void)state;
+    if (sched_getaffinity(0, sizeof allowed, &allowed) || CPU_COUNT(&allowed) != me->threads) return;
+    CPU_ZERO(&own);
+    CPU_SET(processor_of(&allowed, me->thread), &own);
+    if (!sched_setaffinity(0, sizeof own, &own)) sched_setaffinity(0, sizeof allowed, &allowed);
+}
+#else
+static void go_to_own(void *state, const team_member *me) {
+    (void)state;
+    (void)me;
+}
+#endif
+
+void team_spread(int threads) {
+    team_run(threads, go_to_own, NULL);
+}
+
+/* ---- Waiting ---- */
+
 static void pause_briefly(void) {
 #if defined(__x86_64__)
     __builtin_ia32_pause();

@@ -14,6 +14,10 @@ typedef void team_work(void *state, const team_member *me);
 int team_processors(void);
 /* Runs `work` once on each of at most `threads` threads, and returns when all have returned. */
 void team_run(int threads, team_work *work, void *state);
+/* Where the team has as many threads as there are processors, each goes to one of its own, and is then free again. A
+ * new thread may start on the processor of the one that made it, and two that spin there share it for a tenth of a
+ * second. */
+void team_spread(int threads);
 /* Inside team_run: waits until every thread of the team is here. */
 void team_barrier(const team_member *me);
 

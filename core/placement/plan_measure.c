@@ -224,7 +224,7 @@ static glint_status measure_paces(const stretch *layers, plan_device *d, glint_e
 /* How much longer a chunk takes than one row tells how fast the device computes. A GPU is not busy with less than a
  * whole one. */
 static glint_status measure_rate(const stretch *x, plan_device *d, glint_error *err) {
-    enum { ROWS = 128, GPU_ROWS = 512 };
+    enum { ROWS = 512, GPU_ROWS = 512 };
     const tape *t = &x->p->model->tape;
     int most = d->software ? ROWS : GPU_ROWS;
     int rows = x->p->sizes.batch < most ? x->p->sizes.batch : most;
