@@ -10,8 +10,6 @@
 
 enum { CHAIN = 33, CHAIN_WIDTH = 64, MOST_SAMPLES = 64, LEAST_SAMPLES = 3, POSITIONS = TAPE_PAGE };
 
-static const double long_enough = 0.1; /* seconds of samples */
-
 /* ---- Timing a program ---- */
 
 static int rising(const void *a, const void *b) {
@@ -82,14 +80,15 @@ static glint_status wake(const run *r, const plan_device *d, glint_error *err) {
     return s;
 }
 
-/* The median of some uses. */
+/* The median of some uses: of a CPU for longer, because it shares its memory with other work. */
 static glint_status time_use(const rig *g, int rows, plan_device *d, double *seconds, glint_error *err) {
+    const double long_enough = d->software ? 0.3 : 0.1, too_long = 1; /* seconds of samples */
     double samples[MOST_SAMPLES], total = 0;
     int n = 0;
     run r;
     glint_status s = open_run(&r, g, rows, err);
     if (!s) s = wake(&r, d, err);
-    for (; !s && n < MOST_SAMPLES && (n < LEAST_SAMPLES || total < long_enough); n++) {
+    for (; !s && n < MOST_SAMPLES && total < (n < LEAST_SAMPLES ? too_long : long_enough); n++) {
         double begin = base_seconds();
         s = use(&r, err);
         total += samples[n] = base_seconds() - begin;
@@ -221,13 +220,10 @@ static glint_status measure_paces(const stretch *layers, plan_device *d, glint_e
     return s;
 }
 
-/* How much longer a chunk takes than one row tells how fast the device computes. A GPU is not busy with less than a
- * whole one. */
+/* How much longer a whole chunk takes than one row tells how fast the device computes. */
 static glint_status measure_rate(const stretch *x, plan_device *d, glint_error *err) {
-    enum { ROWS = 512, GPU_ROWS = 512 };
     const tape *t = &x->p->model->tape;
-    int most = d->software ? ROWS : GPU_ROWS;
-    int rows = x->p->sizes.batch < most ? x->p->sizes.batch : most;
+    const int rows = x->p->sizes.batch;
     double one, many, flops = 0;
     if (rows < 2) return GLINT_OK;
     glint_status s = time_stretch(x, 1, &one, NULL, err);
