@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "backends/gles/device.h"
+#include "core/adopt.h"
 #include "core/model.h"
 
 enum { CHUNK = 512, CONTEXT = 1024, PAGES = CONTEXT / TAPE_PAGE, REPEATS = 15 };
@@ -224,15 +225,14 @@ int main(int argc, char **argv) {
     printf("%s: reads %.0f GB/s, a dispatch behind another costs %.1f us\n", d->c.renderer, 1e-9 * bandwidth,
            1e6 * one_dispatch);
     watch_dispatches(&d->c.gl);
-    backend_weight **weights = calloc((size_t)m->tape.n_weights, sizeof *weights);
-    if (!weights) return GLINT_INTERNAL;
-    for (tape_weight w = 0; w < m->tape.n_weights; w++) {
-        backend_view v = model_view(m, w);
-        must(b->adopt(d, &v, &weights[w], &err), &err);
-    }
+    arena memory = {0};
+    backend_weight **weights;
+    const backend_view *views = model_views(m, &memory);
+    if (!views) return GLINT_INTERNAL;
+    must(adopt_range(b, d, &m->tape, 0, m->tape.n_ops, views, &memory, &weights, &err), &err);
     report_all(m, b, d, weights, bandwidth);
-    for (tape_weight w = 0; w < m->tape.n_weights; w++) b->release(d, weights[w]);
-    free(weights);
+    adopt_release(b, d, &m->tape, weights);
+    arena_free(&memory);
     b->close(d);
     glint_model_close(&m);
 }

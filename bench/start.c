@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "backends/gles/device.h"
+#include "core/adopt.h"
 #include "core/model.h"
 
 static double seconds(void) {
@@ -61,18 +62,18 @@ static void start(glint_model *m, const char *device, backend_device **out) {
     enum { CONTEXT = 4096, PAGES = CONTEXT / TAPE_PAGE, CLASSES = 3 };
     static const char *const names[CLASSES] = {"program, 1 row", "program, 8 rows", "program, 512 rows"};
     static const int rows[CLASSES] = {1, 8, 512};
-    backend_weight **weights = calloc((size_t)t->n_weights, sizeof *weights);
+    arena memory = {0};
+    const backend_view *views = model_views(m, &memory);
+    backend_weight **weights;
     int n;
+    if (!views) exit(GLINT_INTERNAL);
     double at = seconds();
     must(b->enumerate(NULL, 0, &n, &err), &err);
     at = lap("EGL, finding devices", at);
     must(b->open(device, &(backend_options){0}, out, &err), &err);
     at = lap("a context, the device", at);
     watch_loading(&(*out)->c.gl);
-    for (tape_weight w = 0; w < t->n_weights; w++) {
-        backend_view v = model_view(m, w);
-        must(b->adopt(*out, &v, &weights[w], &err), &err);
-    }
+    must(adopt_range(b, *out, t, 0, t->n_ops, views, &memory, &weights, &err), &err);
     (*out)->c.gl.Finish();
     at = lap("weights", at);
     backend_cache_request cache = {.tape = t, .n_ops = t->n_ops};
@@ -109,8 +110,8 @@ static void start(glint_model *m, const char *device, backend_device **out) {
     }
     for (int i = 0; i < CLASSES; i++) b->program_close(programs[i]);
     b->cache_close(*out, r.cache);
-    for (tape_weight w = 0; w < t->n_weights; w++) b->release(*out, weights[w]);
-    free(weights);
+    adopt_release(b, *out, t, weights);
+    arena_free(&memory);
 }
 
 /* ---- The upload taken apart ---- */

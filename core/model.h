@@ -64,7 +64,8 @@ int model_rows(glint_model *m, const char *name);
 
 /* ---- For sessions ---- */
 
-/* A weight as a device adopts it. */
+/* A weight as a device adopts it; and all of them, by tape weight (NULL: out of memory). */
 backend_view model_view(const glint_model *m, tape_weight w);
+backend_view *model_views(const glint_model *m, arena *memory);
 
 #endif

@@ -166,3 +166,9 @@ backend_view model_view(const glint_model *m, tape_weight w) {
                           .head_dim = info->head_dim,
                           .minus_one = c->norm_minus_one};
 }
+
+backend_view *model_views(const glint_model *m, arena *memory) {
+    backend_view *views = arena_array(memory, (size_t)m->tape.n_weights, sizeof *views);
+    for (tape_weight w = 0; views && w < m->tape.n_weights; w++) views[w] = model_view(m, w);
+    return views;
+}

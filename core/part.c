@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/base/size.h"
+#include "core/adopt.h"
 #include "core/devices.h"
 
 static int min_int(int a, int b) {
@@ -45,37 +45,15 @@ void part_open_on(part *p, const part *owner) {
     memcpy(p->name, owner->name, sizeof p->name);
 }
 
-/* How much memory all weights of the range take, each counted once. */
-static glint_status expect_weights(part *p, const part_setup *s, glint_error *err) {
-    const backend *b = p->backend;
-    size_t bytes = 0;
-    if (!b->expect || !b->weight_bytes) return GLINT_OK;
-    bool *counted = arena_array(&p->memory, (size_t)p->tape->n_weights, sizeof *counted);
-    if (!counted) return base_fail(err, GLINT_INTERNAL, "out of memory for the weight list");
-    for (int i = 0; i < p->n_ops; i++)
-        for (int k = 0; k < 2; k++) {
-            tape_weight w = p->tape->ops[p->first_op + i].weight[k];
-            if (w < 0 || counted[w]) continue;
-            backend_view view = model_view(s->model, w);
-            counted[w] = true;
-            if (!size_add(bytes, b->weight_bytes(&view), &bytes)) bytes = SIZE_MAX;
-        }
-    b->expect(p->device, bytes);
-    return GLINT_OK;
-}
-
 static glint_status adopt_weights(part *p, const part_setup *s, glint_error *err) {
-    p->weights = arena_array(&p->memory, (size_t)p->tape->n_weights, sizeof *p->weights);
-    if (!p->weights) return base_fail(err, GLINT_INTERNAL, "out of memory for the weight list");
-    for (int i = 0; i < p->n_ops; i++)
-        for (int k = 0; k < 2; k++) {
-            tape_weight w = p->tape->ops[p->first_op + i].weight[k];
-            if (w < 0 || p->weights[w]) continue;
-            backend_view view = model_view(s->model, w);
-            glint_status status = p->backend->adopt(p->device, &view, &p->weights[w], err);
-            if (status) return status;
-        }
-    return GLINT_OK;
+    arena temporary = {0};
+    const backend_view *views = model_views(s->model, &temporary);
+    glint_status status = views ? GLINT_OK : base_fail(err, GLINT_INTERNAL, "out of memory for the weight list");
+    if (!status)
+        status =
+            adopt_range(p->backend, p->device, p->tape, p->first_op, p->n_ops, views, &p->memory, &p->weights, err);
+    arena_free(&temporary);
+    return status;
 }
 
 static glint_status open_cache(part *p, const part_setup *s, glint_error *err) {
@@ -142,8 +120,7 @@ typedef struct loading {
 
 static glint_status load_here(void *what, glint_error *err) {
     const loading *l = what;
-    glint_status status = expect_weights(l->p, l->setup, err);
-    if (!status) status = adopt_weights(l->p, l->setup, err);
+    glint_status status = adopt_weights(l->p, l->setup, err);
     if (!status) status = open_cache(l->p, l->setup, err);
     return status ? status : compile(l->p, l->setup, err);
 }
@@ -161,8 +138,7 @@ static glint_status close_here(void *what, glint_error *err) {
     (void)err;
     for (int c = 0; c < PART_CLASSES; c++) p->backend->program_close(p->programs[c]);
     p->backend->cache_close(p->device, p->cache);
-    for (tape_weight w = 0; p->weights && w < p->tape->n_weights; w++)
-        if (p->weights[w]) p->backend->release(p->device, p->weights[w]);
+    adopt_release(p->backend, p->device, p->tape, p->weights);
     if (!p->borrowed) p->backend->close(p->device);
     return GLINT_OK;
 }

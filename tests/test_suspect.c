@@ -70,8 +70,7 @@ static bool open_bench(bench *b, const char *name) {
     if (!support_any(path, name)) return false;
     SUPPORT_OK(glint_model_open(path, &b->model, &err), &err);
     b->tape = &b->model->tape;
-    b->views = arena_array(&b->memory, (size_t)b->tape->n_weights, sizeof *b->views);
-    for (int w = 0; w < b->tape->n_weights; w++) b->views[w] = model_view(b->model, w);
+    b->views = model_views(b->model, &b->memory);
     support_random r = support_seed(77);
     for (int i = 0; i < ROWS; i++) {
         b->token[i] = support_below(&r, b->tape->vocabulary);

@@ -189,7 +189,7 @@ static glint_status make_room(check *c, int context, int batch, glint_error *err
     size_t values = (size_t)t->n_values, caches = (size_t)t->n_caches, rows = (size_t)batch;
     glint_status status = kv_open(&c->kv, t, 1, context, batch, a, err);
     if (status) return status;
-    c->views = arena_array(a, (size_t)t->n_weights, sizeof *c->views);
+    c->views = model_views(c->model, a);
     c->token = arena_array(a, rows, sizeof *c->token);
     c->position = arena_array(a, rows, sizeof *c->position);
     c->sequence = arena_array(a, rows, sizeof *c->sequence);
@@ -205,9 +205,7 @@ static glint_status make_room(check *c, int context, int batch, glint_error *err
     c->cache_error = arena_array(a, caches, sizeof *c->cache_error);
     bool good = c->views && c->token && c->position && c->sequence && c->output && c->expected && c->got && c->asked &&
                 c->off && c->differs && c->bad && c->error && c->off_cache && c->cache_error;
-    if (!good) return check_no_memory(err);
-    for (tape_weight w = 0; w < t->n_weights; w++) c->views[w] = model_view(c->model, w);
-    return GLINT_OK;
+    return good ? GLINT_OK : check_no_memory(err);
 }
 
 static glint_status open_sides(check *c, int batch, glint_error *err) {

@@ -284,9 +284,8 @@ static glint_status conclude(diff *d, glint_error *err) {
 static glint_status take_model(diff *d, glint_error *err) {
     const glint_model *m = d->o->model;
     if (!m) return GLINT_OK;
-    d->views = arena_array(&d->memory, (size_t)m->tape.n_weights, sizeof *d->views);
+    d->views = model_views(m, &d->memory);
     if (!d->views) return no_memory(err);
-    for (tape_weight w = 0; w < m->tape.n_weights; w++) d->views[w] = model_view(m, w);
     glint_status s = reference_fits(d->tested, &m->tape, err);
     return s ? s : reference_fits(d->reference, &m->tape, err);
 }

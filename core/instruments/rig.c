@@ -4,22 +4,10 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/adopt.h"
+
 static glint_status no_memory(glint_error *err) {
     return base_fail(err, GLINT_INTERNAL, "out of memory for a comparison");
-}
-
-static glint_status adopt_weights(rig *g, glint_error *err) {
-    const tape *t = g->setup->tape;
-    g->weights = arena_array(&g->memory, (size_t)t->n_weights, sizeof(backend_weight *));
-    if (!g->weights) return no_memory(err);
-    for (int i = 0; i < g->setup->n_ops; i++)
-        for (int k = 0; k < 2; k++) {
-            tape_weight w = t->ops[g->setup->first_op + i].weight[k];
-            if (w < 0 || g->weights[w]) continue;
-            glint_status status = g->backend->adopt(g->device, &g->setup->views[w], &g->weights[w], err);
-            if (status) return status;
-        }
-    return GLINT_OK;
 }
 
 static glint_status open_cache(rig *g, glint_error *err) {
@@ -59,9 +47,11 @@ static glint_status compile(rig *g, glint_error *err) {
 }
 
 static glint_status open_range(rig *g, glint_error *err) {
-    glint_status status = adopt_weights(g, err);
+    const rig_setup *s = g->setup;
+    glint_status status =
+        adopt_range(g->backend, g->device, s->tape, s->first_op, s->n_ops, s->views, &g->memory, &g->weights, err);
     if (!status) status = open_cache(g, err);
-    if (!status && g->setup->max_rows) status = compile(g, err);
+    if (!status && s->max_rows) status = compile(g, err);
     return status;
 }
 
@@ -93,8 +83,7 @@ glint_status rig_open_beside(rig *g, const rig *owner, const rig_setup *setup, g
 
 static void close_shared(rig *g) {
     g->backend->cache_close(g->device, g->cache);
-    for (int w = 0; g->weights && w < g->setup->tape->n_weights; w++)
-        if (g->weights[w]) g->backend->release(g->device, g->weights[w]);
+    adopt_release(g->backend, g->device, g->setup->tape, g->weights);
 }
 
 void rig_close(rig *g) {

@@ -257,9 +257,8 @@ static int first_for_rate(const stretch *x) {
 static glint_status measure_pieces(stretch *x, bool prompts, glint_error *err) {
     const tape *t = &x->p->model->tape;
     arena memory = {0};
-    x->views = arena_array(&memory, (size_t)t->n_weights, sizeof *x->views);
+    x->views = model_views(x->p->model, &memory);
     glint_status s = x->views ? GLINT_OK : base_fail(err, GLINT_INTERNAL, "out of memory for a plan");
-    for (tape_weight w = 0; w < t->n_weights && !s; w++) x->views[w] = model_view(x->p->model, w);
     x->first = first_of_layers(x->p, x->d);
     x->end = t->layers + 1;
     if (!s) s = measure_paces(x, x->d, err);
