@@ -127,12 +127,13 @@ double plan_piece_seconds(const plan *p, const plan_device *d, int piece, int ro
     return seconds;
 }
 
-double plan_step_seconds(const plan *p, const plan_device *d, int first, int end) {
-    return d->backend->asynchronous && first == 0 && end == p->model->tape.layers + 2 ? 0 : d->step;
+double plan_step_seconds(const plan *p, const plan_device *d, int first, int end, int rows) {
+    int cuts = (first > 0) + (end < p->model->tape.layers + 2);
+    return cuts || !d->backend->asynchronous ? d->step + (rows - 1) * d->row * cuts / 2 : 0;
 }
 
 double plan_seconds(const plan *p, const plan_device *d, int first, int end, int rows) {
-    double seconds = plan_step_seconds(p, d, first, end);
+    double seconds = plan_step_seconds(p, d, first, end, rows);
     for (int piece = first; piece < end; piece++) seconds += plan_piece_seconds(p, d, piece, rows);
     return seconds;
 }

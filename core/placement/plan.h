@@ -3,10 +3,12 @@
  *
  * The time of a step over `rows` rows on one device is
  *
- *     step + sum over pieces of  groups * launch + bytes / bandwidth + (rows - 1) * operations / rate
+ *     step + (rows - 1) * row
+ *          + sum over pieces of  groups * launch + bytes / bandwidth + (rows - 1) * operations / rate
  *
  * with numbers that plan_measure takes on the device itself, from layers and the head of the model at hand. `step` is
- * what a step costs beside its work: values in, starting, waiting, a value out; so it is also the price of a cut. */
+ * what a step costs beside its work: values in, starting, waiting, a value out; so it is also the price of a cut, to
+ * which `row` adds what a chunk's further rows take, half of it at each end of a stretch. */
 #ifndef CORE_PLAN_H
 #define CORE_PLAN_H
 
@@ -37,6 +39,7 @@ typedef struct plan_device {
     double step, launch; /* seconds */
     plan_pace layer, head;
     double rate; /* operations a second in a prompt; 0: not measured */
+    double row;  /* seconds for what each further row of a prompt brings in and takes out */
     double used; /* when it worked last, by base_seconds */
 } plan_device;
 
@@ -64,7 +67,7 @@ bool plan_fits(const plan *p, const plan_device *d, int first, int end);
  * and both. One device that does everything and works on its own runs ahead of the host: then nobody waits for a step,
  * and a token does not pay for one. */
 double plan_piece_seconds(const plan *p, const plan_device *d, int piece, int rows);
-double plan_step_seconds(const plan *p, const plan_device *d, int first, int end);
+double plan_step_seconds(const plan *p, const plan_device *d, int first, int end, int rows);
 double plan_seconds(const plan *p, const plan_device *d, int first, int end, int rows);
 
 /* ---- Devices ---- */

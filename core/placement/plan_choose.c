@@ -25,7 +25,7 @@ static size_t at(const table *t, int row, int piece) {
 static double seconds_of(const table *t, int device, int first, int end) {
     if (end > t->until[at(t, device, first)]) return INFINITY;
     double pieces = t->sum[at(t, device, end)] - t->sum[at(t, device, first)];
-    return pieces + plan_step_seconds(t->p, &t->devices[device], first, end);
+    return pieces + plan_step_seconds(t->p, &t->devices[device], first, end, 1);
 }
 
 /* A longer stretch needs more: the longest that fits is found by halving. */

@@ -10,6 +10,10 @@
 
 enum { CHAIN = 33, CHAIN_WIDTH = 64, MOST_SAMPLES = 64, LEAST_SAMPLES = 3, POSITIONS = TAPE_PAGE };
 
+static int min_int(int a, int b) {
+    return a < b ? a : b;
+}
+
 /* ---- Timing a program ---- */
 
 static int rising(const void *a, const void *b) {
@@ -220,18 +224,29 @@ static glint_status measure_paces(const stretch *layers, plan_device *d, glint_e
     return s;
 }
 
-/* How much longer a whole chunk takes than one row tells how fast the device computes. */
-static glint_status measure_rate(const stretch *x, plan_device *d, glint_error *err) {
-    const tape *t = &x->p->model->tape;
-    const int rows = x->p->sizes.batch;
-    double one, many, flops = 0;
+/* How much longer a whole chunk takes than one row tells how fast the device computes. On a GPU what goes in and comes
+ * out is not little beside it: fewer layers tell what is theirs. */
+static glint_status measure_rate(const stretch *layers, int more, int fewer, plan_device *d, glint_error *err) {
+    const plan *p = layers->p;
+    const tape *t = &p->model->tape;
+    const int rows = p->sizes.batch, end = layers->end;
+    double many, few = 0, one = 0, flops = 0;
     if (rows < 2) return GLINT_OK;
-    glint_status s = time_stretch(x, 1, &one, NULL, err);
-    if (!s) s = time_stretch(x, rows, &many, NULL, err);
+    stretch x = *layers;
+    x.first = end - more;
+    glint_status s = time_stretch(&x, rows, &many, NULL, err);
+    x.first = end - fewer;
+    if (!s && fewer) s = time_stretch(&x, rows, &few, NULL, err);
     if (s) return s;
-    for (int i = placement_op(t, x->first); i < placement_op(t, x->end); i++)
-        flops += tape_kinds[t->ops[i].kind].cost(t, &t->ops[i], rows - 1, rows).flops;
-    d->rate = flops / (many > one * 1.05 ? many - one : one * 0.05);
+    for (int i = placement_op(t, end - more); i < placement_op(t, end - fewer); i++)
+        flops += tape_kinds[t->ops[i].kind].cost(t, &t->ops[i], rows - 1, rows / 2.0).flops;
+    for (int piece = end - more; piece < end - fewer; piece++) one += plan_piece_seconds(p, d, piece, 1);
+    if (!fewer) one += d->step;
+    double computing = many - few - one, least = (many - few) / 20;
+    d->rate = flops / (computing > least ? computing : least);
+    if (!fewer) return GLINT_OK;
+    double crossing = few - plan_seconds(p, d, end - fewer, end, rows);
+    d->row = crossing > 0 ? crossing / (rows - 1) : 0;
     return GLINT_OK;
 }
 
@@ -247,14 +262,8 @@ static int first_of_layers(const plan *p, const plan_device *d) {
     return first;
 }
 
-/* What goes into a GPU is little beside a few layers' work; for others one layer is work enough. */
-static int first_for_rate(const stretch *x) {
-    enum { FEW = 4 };
-    int last = x->p->model->tape.layers, few = last - FEW + 1;
-    return x->d->software ? last : few > x->first ? few : x->first;
-}
-
 static glint_status measure_pieces(stretch *x, bool prompts, glint_error *err) {
+    enum { MORE = 6, FEWER = 2 };
     const tape *t = &x->p->model->tape;
     arena memory = {0};
     x->views = model_views(x->p->model, &memory);
@@ -262,8 +271,8 @@ static glint_status measure_pieces(stretch *x, bool prompts, glint_error *err) {
     x->first = first_of_layers(x->p, x->d);
     x->end = t->layers + 1;
     if (!s) s = measure_paces(x, x->d, err);
-    x->first = first_for_rate(x);
-    if (!s && prompts) s = measure_rate(x, x->d, err);
+    int more = x->d->software ? 1 : min_int(x->end - x->first, MORE);
+    if (!s && prompts) s = measure_rate(x, more, more > FEWER ? FEWER : 0, x->d, err);
     arena_free(&memory);
     return s;
 }
