@@ -45,8 +45,8 @@ const cli_option cli_option_table[] = {
      "fast: 8-bit activations, half-precision cache; exact: float32, the same bits however the prompt is fed (default: "
      "fast)",
      RUNNING, CLI_CHOICE, FIELD(precision), 0, 0},
-    {"threads", 't', "N", "threads of the CPU (default: the cores there are)", RUNNING | CLI_DEVICES, CLI_INT,
-     FIELD(threads), 0, 4096},
+    {"threads", 't', "N", "threads of the CPU (default: its processors, or as many as a container was given)",
+     RUNNING | CLI_DEVICES, CLI_INT, FIELD(threads), 0, 4096},
     {"context", 'c', "N", "tokens of context (default: 4096, or the model's own length where shorter)",
      CLI_RUN | CLI_BENCH | CLI_TRACE, CLI_INT, FIELD(context), 0, 1 << 30},
     {"context", 'c', "N", "tokens of a window (default: 256)", CLI_PERPLEXITY, CLI_INT, FIELD(context), 2, 1 << 30},

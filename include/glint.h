@@ -153,7 +153,7 @@ typedef struct glint_session_options { /* zeros are the defaults */
     const char *device;                /* NULL or "auto": a hardware GPU where one works and
                                           the model fits, else "cpu"; see glint_session_reason */
     glint_precision precision;
-    int threads;         /* 0: the cores there are */
+    int threads;         /* 0: as many processors as there are, or as the process's control group may use */
     int context;         /* tokens of one sequence; 0: 4096 or the model's own length where shorter */
     int batch;           /* rows of a prefill chunk; 0: 512 */
     int sequences;       /* 0: 1 */

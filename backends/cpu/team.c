@@ -7,6 +7,8 @@
 
 #ifdef _OPENMP
 #include <omp.h>
+
+#include "backends/cpu/quota.h"
 #endif
 
 struct team {
@@ -16,7 +18,8 @@ struct team {
 
 int team_processors(void) {
 #ifdef _OPENMP
-    return omp_get_num_procs();
+    int all = omp_get_num_procs(), allowed = quota_processors("/proc/self/cgroup", "/sys/fs/cgroup");
+    return all < allowed ? all : allowed;
 #else
     return 1;
 #endif

@@ -10,7 +10,7 @@ typedef struct team_member {
 
 typedef void team_work(void *state, const team_member *me);
 
-/* Cores that this process may use. */
+/* Processors that this process may use: by its affinity, and by how much time a container was given. */
 int team_processors(void);
 /* Runs `work` once on each of at most `threads` threads, and returns when all have returned. */
 void team_run(int threads, team_work *work, void *state);
