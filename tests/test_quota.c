@@ -1,5 +1,5 @@
-/* What a container was given of the processors, from files as Linux has them. */
-#include <limits.h>
+/* What a container was given, from files as Linux has them. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +9,7 @@
 #include "tests/support/support.h"
 
 enum { FILES = 4, ROOM = 512 };
+#define NONE UINT64_MAX
 
 typedef struct group_file {
     const char *path, *text;
@@ -17,29 +18,34 @@ typedef struct group_file {
 typedef struct container {
     const char *list; /* /proc/self/cgroup */
     group_file files[FILES];
-    int processors;
+    uint64_t processors, bytes;
 } container;
 
 static const container containers[] = {
-    {"0::/\n", {{"cpu.max", "200000 100000\n"}}, 2},
-    {"0::/\n", {{"cpu.max", "max 100000\n"}}, INT_MAX},
-    {"0::/\n", {{NULL}}, INT_MAX},
-    {"0::/\n", {{"cpu.max", "150000 100000\n"}}, 2},
-    {"0::/\n", {{"cpu.max", "1000 100000\n"}}, 1},
-    {"0::/\n", {{"cpu.max", "100000 100000\n"}}, 1},
-    {"0::/\n", {{"cpu.max", "0 0\n"}}, INT_MAX},
-    {"0::/\n", {{"cpu.max", "9000000000000000000 1\n"}}, INT_MAX},
-    {"0::/\n", {{"cpu.max", "nonsense\n"}}, INT_MAX},
-    {"0::/pod/one\n", {{"pod/cpu.max", "300000 100000\n"}, {"pod/one/cpu.max", "max 100000\n"}}, 3},
-    {"0::/pod/one\n", {{"pod/cpu.max", "300000 100000\n"}, {"pod/one/cpu.max", "50000 50000\n"}}, 1},
-    {"0::/of/the/host\n", {{"cpu.max", "400000 100000\n"}}, 4},
-    {"0::/pod", {{"pod/cpu.max", "500000 100000"}}, 5},
+    {"0::/\n", {{"cpu.max", "200000 100000\n"}}, 2, NONE},
+    {"0::/\n", {{"cpu.max", "max 100000\n"}}, NONE, NONE},
+    {"0::/\n", {{NULL}}, NONE, NONE},
+    {"0::/\n", {{"cpu.max", "150000 100000\n"}}, 2, NONE},
+    {"0::/\n", {{"cpu.max", "1000 100000\n"}}, 1, NONE},
+    {"0::/\n", {{"cpu.max", "100000 100000\n"}}, 1, NONE},
+    {"0::/\n", {{"cpu.max", "0 0\n"}}, NONE, NONE},
+    {"0::/\n", {{"cpu.max", "9000000000000000000 1\n"}}, 9000000000000000000u, NONE},
+    {"0::/\n", {{"cpu.max", "nonsense\n"}}, NONE, NONE},
+    {"0::/pod/one\n", {{"pod/cpu.max", "300000 100000\n"}, {"pod/one/cpu.max", "max 100000\n"}}, 3, NONE},
+    {"0::/pod/one\n", {{"pod/cpu.max", "300000 100000\n"}, {"pod/one/cpu.max", "50000 50000\n"}}, 1, NONE},
+    {"0::/of/the/host\n", {{"cpu.max", "400000 100000\n"}}, 4, NONE},
+    {"0::/pod", {{"pod/cpu.max", "500000 100000"}}, 5, NONE},
     {"3:cpuset:/\n2:cpu,cpuacct:/docker/x\n0::/\n",
      {{"cpu/docker/x/cpu.cfs_quota_us", "600000\n"}, {"cpu/docker/x/cpu.cfs_period_us", "100000\n"}},
-     6},
-    {"2:cpu:/\n", {{"cpu/cpu.cfs_quota_us", "-1\n"}, {"cpu/cpu.cfs_period_us", "100000\n"}}, INT_MAX},
-    {"2:cpuset:/\n", {{"cpu/cpu.cfs_quota_us", "100000\n"}, {"cpu/cpu.cfs_period_us", "100000\n"}}, INT_MAX},
-    {"no colons\n::\n1:cpu\n", {{"cpu/cpu.cfs_quota_us", "1\n"}, {"cpu/cpu.cfs_period_us", "1\n"}}, INT_MAX},
+     6,
+     NONE},
+    {"2:cpu:/\n", {{"cpu/cpu.cfs_quota_us", "-1\n"}, {"cpu/cpu.cfs_period_us", "100000\n"}}, NONE, NONE},
+    {"2:cpuset:/\n", {{"cpu/cpu.cfs_quota_us", "100000\n"}, {"cpu/cpu.cfs_period_us", "100000\n"}}, NONE, NONE},
+    {"0::/pod/one\n", {{"pod/memory.max", "4294967296\n"}, {"pod/one/memory.max", "max\n"}}, NONE, 4294967296},
+    {"0::/\n", {{"memory.max", "0\n"}}, NONE, 0},
+    {"5:memory:/x\n", {{"memory/x/memory.limit_in_bytes", "1000\n"}, {"memory.max", "10\n"}}, NONE, 1000},
+    {"5:memory:/x\n", {{"memory/x/memory.limit_in_bytes", "9223372036854771712\n"}}, NONE, 9223372036854771712u},
+    {"no colons\n::\n1:cpu\n", {{"cpu/cpu.cfs_quota_us", "1\n"}, {"cpu/cpu.cfs_period_us", "1\n"}}, NONE, NONE},
 };
 
 /* root/path with all its folders. */
@@ -71,15 +77,17 @@ static void test_containers(void) {
         put(root, "list", c->list);
         for (int k = 0; k < FILES && c->files[k].path; k++) put(root, c->files[k].path, c->files[k].text);
         snprintf(list, sizeof list, "%s/list", root);
-        int got = quota_processors(list, root);
-        if (got != c->processors) printf("\n    %s %s: %d\n", c->list, c->files[0].text, got);
-        CU_ASSERT_EQUAL(got, c->processors);
+        uint64_t n = quota_processors(list, root), bytes = quota_memory(list, root);
+        if (n != c->processors || bytes != c->bytes) printf("\n    case %zu: %" PRIu64 ", %" PRIu64 "\n", i, n, bytes);
+        CU_ASSERT_EQUAL(n, c->processors);
+        CU_ASSERT_EQUAL(bytes, c->bytes);
         take_away(root);
     }
 }
 
 static void test_no_groups(void) {
-    CU_ASSERT_EQUAL(quota_processors("/nowhere/list", "/nowhere"), INT_MAX);
+    CU_ASSERT_EQUAL(quota_processors("/nowhere/list", "/nowhere"), NONE);
+    CU_ASSERT_EQUAL(quota_memory("/nowhere/list", "/nowhere"), NONE);
 }
 
 int main(void) {

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "backends/cpu/cpu.h"
+#include "backends/cpu/quota.h"
 
 /* The processor's name from /proc/cpuinfo; elsewhere, or where it has none, "processor". */
 static void read_model_name(char *out, size_t room) {
@@ -47,5 +48,7 @@ void cpu_describe(glint_device_info *out) {
              cpu_level_names[cpu_best_level()], threads, threads == 1 ? "" : "s", blas);
     long page = sysconf(_SC_PAGESIZE), all = sysconf(_SC_PHYS_PAGES);
     if (page > 0 && all > 0) out->memory_bytes = (uint64_t)page * (uint64_t)all;
-    out->free_bytes = available_bytes();
+    uint64_t allowed = quota_memory(QUOTA_LIST, QUOTA_MOUNT), available = available_bytes();
+    if (out->memory_bytes > allowed) out->memory_bytes = allowed;
+    out->free_bytes = available < allowed ? available : allowed;
 }

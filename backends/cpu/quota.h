@@ -1,11 +1,20 @@
-/* How much time of processors the control group of this process allows: what a container was given. */
+/* What the control group of this process allows: what a container was given. */
 #ifndef BACKENDS_CPU_QUOTA_H
 #define BACKENDS_CPU_QUOTA_H
 
-/* Processors' worth, a part of one counted as one; INT_MAX: no limit. `list` names the process's groups
- * (/proc/self/cgroup), `mount` is where the groups are (/sys/fs/cgroup). Both versions:
- * Documentation/admin-guide/cgroup-v2.rst ("cpu.max") and Documentation/scheduler/sched-bwc.rst ("cpu.cfs_quota_us") of
- * the Linux kernel. */
-int quota_processors(const char *list, const char *mount);
+#include <stdint.h>
+
+#define QUOTA_LIST  "/proc/self/cgroup"
+#define QUOTA_MOUNT "/sys/fs/cgroup"
+
+/* `list` names the process's groups, `mount` is where groups are: QUOTA_LIST and QUOTA_MOUNT but in tests. UINT64_MAX:
+ * no limit. Both versions of groups: of the Linux kernel's documentation admin-guide/cgroup-v2.rst ("cpu.max",
+ * "memory.max"), scheduler/sched-bwc.rst ("cpu.cfs_quota_us") and admin-guide/cgroup-v1/memory.rst
+ * ("memory.limit_in_bytes"). */
+
+/* Processors' worth of time, a part of one counted as one. */
+uint64_t quota_processors(const char *list, const char *mount);
+/* Bytes. */
+uint64_t quota_memory(const char *list, const char *mount);
 
 #endif

@@ -18,8 +18,9 @@ struct team {
 
 int team_processors(void) {
 #ifdef _OPENMP
-    int all = omp_get_num_procs(), allowed = quota_processors("/proc/self/cgroup", "/sys/fs/cgroup");
-    return all < allowed ? all : allowed;
+    int all = omp_get_num_procs();
+    uint64_t allowed = quota_processors(QUOTA_LIST, QUOTA_MOUNT);
+    return allowed < (uint64_t)all ? (int)allowed : all;
 #else
     return 1;
 #endif
