@@ -24,7 +24,7 @@ typedef struct container {
 static const container containers[] = {
     {"0::/\n", {{"cpu.max", "200000 100000\n"}}, 2, NONE},
     {"0::/\n", {{"cpu.max", "max 100000\n"}}, NONE, NONE},
-    {"0::/\n", {{NULL}}, NONE, NONE},
+    {"0::/\n", {{NULL, NULL}}, NONE, NONE},
     {"0::/\n", {{"cpu.max", "150000 100000\n"}}, 2, NONE},
     {"0::/\n", {{"cpu.max", "1000 100000\n"}}, 1, NONE},
     {"0::/\n", {{"cpu.max", "100000 100000\n"}}, 1, NONE},
