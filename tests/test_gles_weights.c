@@ -112,6 +112,30 @@ static void test_one_buffer(void) {
     for_each_device(try_after_others);
 }
 
+/* Models that come and go take no more memory than the last of them. */
+static void try_after_each_other(const char *device) {
+    model m;
+    glint_error err = {""};
+    backend_weight *stays;
+    open_model(&m, device);
+    SUPPORT_OK(gles_adopt(m.d, &m.views[2], &stays, &err), &err);
+    for (int i = 0; i < GLES_MAX_ARENAS + 2; i++) {
+        m.views[0].rows = i % 7 == 6 ? ROWS : 100 + i; /* larger than before, as a rule, and once in a while smaller */
+        gles_expect(m.d, bytes_of(&m));
+        for (int k = 0; k < WEIGHTS; k++) SUPPORT_OK(gles_adopt(m.d, &m.views[k], &m.weights[k], &err), &err);
+        CU_ASSERT(m.d->n_arenas <= 2);
+        CU_ASSERT_EQUAL(m.weights[0]->slices[0].arena, m.weights[WEIGHTS - 1]->slices[0].arena);
+        for (int k = 0; k < WEIGHTS; k++) gles_release(m.d, m.weights[k]);
+    }
+    adopt(&m);
+    gles_release(m.d, stays);
+    close_model(&m);
+}
+
+static void test_after_each_other(void) {
+    for_each_device(try_after_each_other);
+}
+
 /* ---- Several ---- */
 
 static void try_blocks(const char *device) {
@@ -215,6 +239,7 @@ static void test_session(void) {
 
 int main(void) {
     const support_case cases[] = {{"expected weights in one buffer", test_one_buffer},
+                                  {"room is used again", test_after_each_other},
                                   {"as large as a storage block", test_blocks},
                                   {"smaller where memory is short", test_little_memory},
                                   {"a session expects its weights", test_session}};

@@ -49,6 +49,7 @@ struct backend_device {
     gles_notes notes;
     backend_options options;
     gles_buffer arena[GLES_MAX_ARENAS]; /* weights */
+    int slices_in[GLES_MAX_ARENAS];     /* that lie in each */
     int n_arenas;
     size_t expected;     /* bytes of weights still to come */
     gles_buffer vectors; /* norm weights and biases as floats */
@@ -74,8 +75,10 @@ glint_status gles_buffer_open(backend_device *d, size_t bytes, gles_buffer *out,
 glint_status gles_buffer_open_small(backend_device *d, size_t bytes, gles_buffer *out, glint_error *err);
 void gles_send(backend_device *d, const gles_buffer *to, size_t offset, size_t bytes, const void *in);
 void gles_buffer_close(backend_device *d, gles_buffer *b);
-/* Room for `bytes` (at most a block) in an arena: its number and the first byte. */
+/* Room for `bytes` (at most a block) in an arena, for a slice of a weight: its number and the first byte. It is given
+ * back once; an arena in which nothing lies any more may be used anew. */
 glint_status gles_arena_take(backend_device *d, size_t bytes, int *number, size_t *offset, glint_error *err);
+void gles_arena_give(backend_device *d, int number);
 /* Waits for a fence, if there is one, and ends it. */
 glint_status gles_wait(backend_device *d, GLsync *fence, glint_error *err);
 /* The next segment of the ring, once it is free to be filled; its memory; copies out of it; its end. */

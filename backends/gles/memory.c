@@ -67,11 +67,18 @@ void gles_buffer_close(backend_device *d, gles_buffer *b) {
 
 /* ---- Arenas: phases of a step whose weights lie in one buffer are one dispatch ---- */
 
-/* Weights that are expected begin in a buffer of their own unless all of them fit into what is left of the last one. */
+static size_t room_in(const gles_buffer *a) {
+    return a->bytes - a->used;
+}
+
+/* Weights that are expected begin in a buffer of their own unless all of them fit into what is left of the last one, or
+ * of one behind which nothing lies. */
 void gles_expect(backend_device *d, size_t bytes) {
-    gles_buffer *last = d->n_arenas ? &d->arena[d->n_arenas - 1] : NULL;
     if (!size_add(d->expected, bytes, &d->expected)) d->expected = SIZE_MAX;
-    if (last && last->bytes - last->used < d->expected) last->used = last->bytes;
+    for (int i = d->n_arenas - 1; i >= 0 && room_in(&d->arena[i]) < d->expected; i--) {
+        d->arena[i].used = d->arena[i].bytes;
+        if (d->slices_in[i]) break;
+    }
 }
 
 /* How large a new one should be: as all that is expected or, where nothing is, as all before it. */
@@ -93,14 +100,23 @@ static glint_status add_arena(backend_device *d, size_t bytes, glint_error *err)
         room = room / 2 > bytes ? room / 2 : bytes;
         s = gles_buffer_open(d, room, &d->arena[d->n_arenas], err);
     }
-    if (!s) d->n_arenas++;
+    if (!s) d->slices_in[d->n_arenas++] = 0;
     return s;
+}
+
+/* The last arena, without those behind it that are empty and too small. */
+static gles_buffer *last_arena(backend_device *d, size_t bytes) {
+    int last = d->n_arenas - 1;
+    while (last >= 0 && !d->slices_in[last] && room_in(&d->arena[last]) < bytes)
+        gles_buffer_close(d, &d->arena[last--]);
+    d->n_arenas = last + 1;
+    return last < 0 ? NULL : &d->arena[last];
 }
 
 glint_status gles_arena_take(backend_device *d, size_t bytes, int *number, size_t *offset, glint_error *err) {
     bytes = (bytes + GLES_OFFSET - 1) / GLES_OFFSET * GLES_OFFSET;
-    gles_buffer *a = d->n_arenas ? &d->arena[d->n_arenas - 1] : NULL;
-    if (!a || a->bytes - a->used < bytes) {
+    gles_buffer *a = last_arena(d, bytes);
+    if (!a || room_in(a) < bytes) {
         glint_status s = add_arena(d, bytes, err);
         if (s) return s;
         a = &d->arena[d->n_arenas - 1];
@@ -108,8 +124,13 @@ glint_status gles_arena_take(backend_device *d, size_t bytes, int *number, size_
     *number = d->n_arenas - 1;
     *offset = a->used;
     a->used += bytes;
+    d->slices_in[*number]++;
     d->expected -= d->expected < bytes ? d->expected : bytes;
     return GLINT_OK;
+}
+
+void gles_arena_give(backend_device *d, int number) {
+    if (!--d->slices_in[number]) d->arena[number].used = 0;
 }
 
 /* ---- Staging ---- */

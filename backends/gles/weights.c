@@ -86,7 +86,10 @@ static glint_status cut(backend_device *d, const backend_view *v, backend_weight
         s->rows = v->rows - s->first < rows ? v->rows - s->first : rows;
         glint_status status =
             gles_arena_take(d, gles_slice_bytes(w->layout, s->rows, v->cols), &s->arena, &s->offset, err);
-        if (status) return status;
+        if (status) {
+            w->n_slices = i;
+            return status;
+        }
     }
     return GLINT_OK;
 }
@@ -152,10 +155,9 @@ glint_status gles_adopt(backend_device *d, const backend_view *v, backend_weight
     return s;
 }
 
-/* The arenas go with the device. */
 void gles_release(backend_device *d, backend_weight *w) {
-    (void)d;
     if (!w) return;
+    for (int i = 0; i < w->n_slices && w->slices; i++) gles_arena_give(d, w->slices[i].arena);
     free(w->slices);
     free(w);
 }
