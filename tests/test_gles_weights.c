@@ -119,11 +119,14 @@ static void try_after_each_other(const char *device) {
     backend_weight *stays;
     open_model(&m, device);
     SUPPORT_OK(gles_adopt(m.d, &m.views[2], &stays, &err), &err);
+    size_t largest = 0;
     for (int i = 0; i < GLES_MAX_ARENAS + 2; i++) {
         m.views[0].rows = i % 7 == 6 ? ROWS : 100 + i; /* larger than before, as a rule, and once in a while smaller */
         gles_expect(m.d, bytes_of(&m));
         for (int k = 0; k < WEIGHTS; k++) SUPPORT_OK(gles_adopt(m.d, &m.views[k], &m.weights[k], &err), &err);
         CU_ASSERT(m.d->n_arenas <= 2);
+        if (bytes_of(&m) > largest) largest = bytes_of(&m);
+        if (m.d->n_arenas == 2) CU_ASSERT_EQUAL(m.d->arena[1].bytes, largest);
         CU_ASSERT_EQUAL(m.weights[0]->slices[0].arena, m.weights[WEIGHTS - 1]->slices[0].arena);
         for (int k = 0; k < WEIGHTS; k++) gles_release(m.d, m.weights[k]);
     }
