@@ -79,10 +79,15 @@ cpu_op cpu_rope;
 cpu_op cpu_matmul;
 cpu_op cpu_cache_write, cpu_attend; /* cpu_attend.c */
 
+/* ---- cpu_share.c ---- */
+
 /* The rows, or in whole units of CPU_UNIT the columns, of a call that are its thread's. */
 enum { CPU_UNIT = 32 /* a block of 8-bit activations, two cache lines of floats */ };
 void cpu_my_rows(const cpu_call *c, int *begin, int *end);
 void cpu_my_columns(const cpu_call *c, int *begin, int *end);
+glint_status cpu_no_memory(glint_error *err); /* for a program */
+
+/* ---- What a program asks the parts for ---- */
 
 /* Angles of the batch's positions for every rotation of the range: a thread's share; needs a barrier behind it. */
 void cpu_rope_angles(backend_program *p, const backend_batch *b, const team_member *me);
@@ -90,17 +95,17 @@ void cpu_rope_angles(backend_program *p, const backend_batch *b, const team_memb
 /* Does the op want its input in 8 bits, where the batch is small enough? */
 bool cpu_matmul_wants_quants(const backend_device *d, const backend_weight *w);
 
-/* What compile asks the parts for: room from the program's arena. */
+/* When it is compiled: room from its arena. */
 glint_status cpu_matmul_prepare(backend_program *p, glint_error *err);
 glint_status cpu_attend_prepare(backend_program *p, glint_error *err);
 glint_status cpu_rope_prepare(backend_program *p, glint_error *err);
-glint_status cpu_no_memory(glint_error *err);
 
-/* program.c */
+/* ---- cpu_program.c ---- */
+
 glint_status cpu_compile(backend_device *d, const backend_compile_request *r, backend_program **out, glint_error *err);
 void cpu_program_close(backend_program *p);
 void cpu_run_groups(backend_program *p, const backend_batch *b, int first, int n);
 
-void cpu_describe(glint_device_info *out);
+void cpu_describe(glint_device_info *out); /* describe.c */
 
 #endif

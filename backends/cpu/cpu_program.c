@@ -18,18 +18,6 @@ const cpu_op_row cpu_ops[TAPE_KINDS] = {
     [TAPE_TOP_K] = {cpu_top_k, CPU_ROWS},
 };
 
-glint_status cpu_no_memory(glint_error *err) {
-    return base_fail(err, GLINT_INTERNAL, "cpu: out of memory for a program");
-}
-
-void cpu_my_rows(const cpu_call *c, int *begin, int *end) {
-    team_share(c->rows, 1, c->me, begin, end);
-}
-
-void cpu_my_columns(const cpu_call *c, int *begin, int *end) {
-    team_share(c->width, CPU_UNIT, c->me, begin, end);
-}
-
 /* ---- Groups ---- */
 
 static bool reads(const tape_op *op, tape_value v) {
