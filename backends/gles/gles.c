@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "backends/gles/device.h"
 #include "backends/gles/kernel_memory.h"
@@ -117,6 +118,7 @@ static void gles_close(backend_device *d) {
     if (!d) return;
     if (!gles_use(d, NULL)) {
         gles_awake_close(d);
+        gles_crew_close(&d->crew);
         gles_memory_close(d);
         gles_programs_close(&d->programs);
     }
@@ -151,6 +153,12 @@ static glint_status choose_groups(backend_device *d, glint_error *err) {
     return s;
 }
 
+/* A thread for each core, the device's owner being one of them. */
+static glint_status open_crew(backend_device *d, glint_error *err) {
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    return gles_crew_open(cores > 1 ? (int)cores - 1 : 0, &d->crew, err);
+}
+
 static glint_status gles_open(const char *name, const backend_options *options, backend_device **out,
                               glint_error *err) {
     backend_device *d = calloc(1, sizeof *d);
@@ -169,6 +177,7 @@ static glint_status gles_open(const char *name, const backend_options *options, 
     gles_notes_open(&d->c, &d->notes);
     s = gles_programs_open(&d->c, &d->programs, err);
     if (!s) s = gles_memory_open(d, err);
+    if (!s) s = open_crew(d, err);
     if (!s && !d->c.software) s = choose_groups(d, err);
     if (s)
         gles_close(d);

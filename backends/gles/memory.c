@@ -1,7 +1,6 @@
 /* Buffers, arenas for weights, the staging ring, and reading back. */
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "backends/gles/device.h"
 #include "core/base/size.h"
@@ -316,13 +315,10 @@ glint_status gles_slot_read(backend_device *d, gles_slot *s, size_t offset, size
 /* ---- All of it ---- */
 
 glint_status gles_memory_open(backend_device *d, glint_error *err) {
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    glint_status s = staging_open(d, err);
-    return s ? s : gles_crew_open(cores > 1 ? (int)cores - 1 : 0, &d->crew, err);
+    return staging_open(d, err);
 }
 
 void gles_memory_close(backend_device *d) {
-    gles_crew_close(&d->crew);
     for (int i = 0; i < d->n_arenas; i++) gles_buffer_close(d, &d->arena[i]);
     gles_buffer_close(d, &d->vectors);
     gles_buffer_close(d, &d->grid);
