@@ -186,7 +186,7 @@ size_t gles_cache_row_bytes(const backend_cache *c, int cache);                 
 GLuint gles_cache_buffer(const backend_cache *c, const gles_cache_part *part);  /* that the part lies in */
 uint32_t gles_cache_first(const backend_cache *c, const gles_cache_part *part); /* the part's first number in it */
 
-/* ---- Programs (program.c, record.c, step.c) ---- */
+/* ---- Programs (program.c, record*.c, step.c) ---- */
 
 static inline uint64_t gles_divide_up(uint64_t a, uint64_t b) {
     return (a + b - 1) / b;
@@ -327,14 +327,10 @@ glint_status gles_read_value(backend_program *p, backend_ticket ticket, tape_val
 glint_status gles_write_value(backend_program *p, tape_value v, int first_row, int n, const float *in,
                               glint_error *err);
 
-/* ---- Recording (record.c, groups.c) ---- */
+/* ---- Recording (record*.c) ---- */
 
 #define GLES_TWO_23 0x4B000000U /* the bits of 2^23 as a float: see glsl/unpack.glsl */
 
-/* Which ops run as one: group_of[i] for op i of the range, rising. */
-void gles_choose_groups(backend_program *p, int *group_of);
-/* Commands of a group of n ops. */
-glint_status gles_record_group(backend_program *p, int first, int n, glint_error *err);
 #define GLES_COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
 /* Commands for one op as the tape has it. */
 glint_status gles_record_op(backend_program *p, int op, glint_error *err);

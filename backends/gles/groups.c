@@ -3,11 +3,9 @@
  *   [post norm, add,] norm, q, k, v  |  q and k norms, ropes, cache write, attention  |  output
  *   [post norm,] add, norm, gate, up, activation  |  down
  *
- * and the end of a step into one: [post norm, add, select rows,] norm, logits, argmax. Everything else, and `exact`
- * (where the order of a sum must not depend on the number of rows), runs op by op. */
-#include <stdlib.h>
-#include <string.h>
-
+ * and the end of a step into one: [post norm, add, select rows,] norm, logits, argmax; where the likeliest are wanted
+ * too, top_k and argmax are another. Everything else, and `exact` (where the order of a sum must not depend on the
+ * number of rows), runs op by op. */
 #include "backends/gles/phases.h"
 
 const tape_op *gles_op_at(const backend_program *p, int i) {
@@ -71,6 +69,12 @@ int gles_products_group(const backend_program *p, int i) {
     return f.ops + n + (picks ? 1 + skip : 0);
 }
 
+int gles_picks_group(const backend_program *p, int i) {
+    const tape_op *top = gles_op_at(p, i), *argmax = gles_op_at(p, i + 1);
+    bool both = top->kind == TAPE_TOP_K && p->kept[top->out] && argmax && argmax->kind == TAPE_ARGMAX;
+    return both && top->in[0] == argmax->in[0] ? 2 : 0;
+}
+
 gles_attention gles_find_attention(const backend_program *p, int i) {
     gles_attention a = {0};
     int at = i;
@@ -96,13 +100,7 @@ gles_attention gles_find_attention(const backend_program *p, int i) {
 
 /* ---- All groups ---- */
 
-static bool is_wanted(const backend_program *p) {
-    const char *mask = getenv("GLINT_GLES_FUSE");
-    return p->request.max_rows == 1 && p->device->options.precision == GLINT_FAST && !(mask && !strcmp(mask, "0"));
-}
-
-void gles_choose_groups(backend_program *p, int *group_of) {
-    p->fused = is_wanted(p) && gles_phases_shape(p, &p->shape);
+void gles_choose_groups(const backend_program *p, int *group_of) {
     for (int i = 0, n, group = 0; i < p->request.n_ops; i += n, group++) {
         n = p->fused ? gles_products_group(p, i) : 0;
         if (!n && p->fused) n = gles_find_attention(p, i).ops;
@@ -110,10 +108,4 @@ void gles_choose_groups(backend_program *p, int *group_of) {
         if (!n) n = 1;
         for (int j = 0; j < n; j++) group_of[i + j] = group;
     }
-}
-
-glint_status gles_record_group(backend_program *p, int first, int n, glint_error *err) {
-    int i = first - p->request.first_op;
-    bool phases = p->fused && (gles_products_group(p, i) == n || gles_find_attention(p, i).ops == n);
-    return phases ? gles_phases_record(p, i, n, err) : gles_record_op(p, first, err);
 }

@@ -49,9 +49,11 @@ const tape_op *gles_op_at(const backend_program *p, int i); /* NULL: outside the
 const backend_weight *gles_weight_of(const backend_program *p, const tape_op *op, int i);
 gles_front gles_find_front(const backend_program *p, int i);
 gles_attention gles_find_attention(const backend_program *p, int i);
-int gles_products_group(const backend_program *p,
-                        int i);                        /* ops of the group of products that begins at op i; 0: none */
-int gles_picks_group(const backend_program *p, int i); /* the same for top_k and argmax (record_pick.c) */
+/* Ops of the group of products that begins at op i; 0: none. */
+int gles_products_group(const backend_program *p, int i);
+int gles_picks_group(const backend_program *p, int i); /* the same for top_k and argmax */
+/* All of them: group_of[i] for op i, rising. p->fused is known. */
+void gles_choose_groups(const backend_program *p, int *group_of);
 
 /* ---- Their shader (phases_shape.c) ---- */
 

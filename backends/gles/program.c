@@ -118,6 +118,14 @@ static glint_status lay_out_step(backend_program *p, glint_error *err) {
 
 /* ---- Groups ---- */
 
+/* Decoding one row in `fast` runs in phases where the device can. */
+static bool is_fused(backend_program *p) {
+    const char *mask = getenv("GLINT_GLES_FUSE");
+    bool wanted =
+        p->request.max_rows == 1 && p->device->options.precision == GLINT_FAST && !(mask && !strcmp(mask, "0"));
+    return wanted && gles_phases_shape(p, &p->shape);
+}
+
 static glint_status list_group(backend_program *p, backend_group *g, int first, int n, glint_error *err) {
     const tape *t = p->request.tape;
     tape_value *in = arena_array(&p->memory, (size_t)t->n_values, sizeof *in);
@@ -135,6 +143,12 @@ static glint_status list_group(backend_program *p, backend_group *g, int first, 
     return GLINT_OK;
 }
 
+/* Commands of the group of n ops from op i of the range on. */
+static glint_status record_group(backend_program *p, int i, int n, glint_error *err) {
+    bool phases = p->fused && (gles_products_group(p, i) == n || gles_find_attention(p, i).ops == n);
+    return phases ? gles_phases_record(p, i, n, err) : gles_record_op(p, p->request.first_op + i, err);
+}
+
 static glint_status record(backend_program *p, const int *group_of, glint_error *err) {
     const backend_compile_request *r = &p->request;
     p->groups = arena_array(&p->memory, (size_t)r->n_ops, sizeof *p->groups);
@@ -144,7 +158,7 @@ static glint_status record(backend_program *p, const int *group_of, glint_error 
         for (n = 1; i + n < r->n_ops && group_of[i + n] == group_of[i];) n++;
         p->first_command[p->n_groups] = p->n_commands;
         glint_status s = list_group(p, &p->groups[p->n_groups++], r->first_op + i, n, err);
-        if (!s) s = gles_record_group(p, r->first_op + i, n, err);
+        if (!s) s = record_group(p, i, n, err);
         if (s) return s;
     }
     p->first_command[p->n_groups] = p->n_commands;
@@ -207,6 +221,7 @@ glint_status gles_compile(backend_device *d, const backend_compile_request *r, b
     p->ahead = GLES_NONE;
     int *group_of = arena_array(&p->memory, (size_t)r->n_ops, sizeof *group_of);
     s = group_of ? choose_kept(p, err) : no_memory(err);
+    if (!s) p->fused = is_fused(p);
     if (!s) gles_choose_groups(p, group_of);
     if (!s && p->fused) s = gles_phases_open(p, err);
     if (!s) s = place_values(p, group_of, err);

@@ -7,6 +7,8 @@
 /* Appends the commands of one op. */
 typedef glint_status gles_record_fn(backend_program *p, const tape_op *op, glint_error *err);
 
+/* ---- record_command.c, beside what device.h has of it ---- */
+
 /* Where the op's operands and result are, the result's width, and the op's own parameters. */
 gles_params gles_params_of(const backend_program *p, const tape_op *op);
 /* Does a dispatch of the op count rows or output rows? */
@@ -16,11 +18,10 @@ enum gles_rows gles_rows_of(const backend_program *p, const tape_op *op);
  * number. */
 bool gles_is_tiled(const backend_program *p, int most_rows);
 
-gles_record_fn gles_record_matmul; /* record_matmul.c */
+/* ---- Ops that record.c leaves to others ---- */
 
-/* ---- record_pick.c ---- */
-
-gles_record_fn gles_record_argmax, gles_record_top_k;
+gles_record_fn gles_record_matmul;                    /* record_matmul.c */
+gles_record_fn gles_record_argmax, gles_record_top_k; /* record_pick.c */
 /* Floats of scratch that such an op needs; 0 for any other. */
 uint32_t gles_pick_spare(const backend_compile_request *r, const tape_op *op);
 

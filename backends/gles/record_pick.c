@@ -62,12 +62,6 @@ uint32_t gles_top_work(const backend_program *p) {
     return 0;
 }
 
-int gles_picks_group(const backend_program *p, int i) {
-    const tape_op *top = gles_op_at(p, i), *argmax = gles_op_at(p, i + 1);
-    bool both = top->kind == TAPE_TOP_K && p->kept[top->out] && argmax && argmax->kind == TAPE_ARGMAX;
-    return both && top->in[0] == argmax->in[0] ? 2 : 0;
-}
-
 glint_status gles_record_top_k(backend_program *p, const tape_op *op, glint_error *err) {
     if (!p->kept[op->out]) return GLINT_OK;
     bool both = p->fused && gles_picks_group(p, (int)(op - p->request.tape->ops) - p->request.first_op);
