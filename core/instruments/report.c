@@ -1,4 +1,4 @@
-/* The report's memory: collects what trace, check and diff tell, and ends with the page under its name. */
+/* The report's memory: collects what trace, check and diff tell. */
 #include "core/instruments/report.h"
 
 #include <math.h>
@@ -175,7 +175,7 @@ void glint_report_verdict(glint_report *r, const glint_verdict *v) {
     r->verdict = *v;
 }
 
-/* ---- From the first to the last ---- */
+/* ---- Opening and closing ---- */
 
 glint_status glint_report_open(const glint_report_options *o, glint_report **out, glint_error *err) {
     glint_report *r = calloc(1, sizeof *r);
@@ -192,12 +192,6 @@ glint_status glint_report_open(const glint_report_options *o, glint_report **out
     else
         *out = r;
     return status;
-}
-
-glint_status glint_report_finish(glint_report *r, glint_error *err) {
-    if (!r->no_memory) report_page_write(r, r->file.stream);
-    if (r->no_memory) return base_fail(err, GLINT_INTERNAL, "%s: out of memory for the report", r->o.path);
-    return file_out_commit(&r->file, err);
 }
 
 void glint_report_close(glint_report **report) {

@@ -79,6 +79,4 @@ void report_stats(glint_report *r, FILE *out);
 void report_card(glint_report *r, FILE *out);
 bool report_needs_alert(const glint_value_stats *s);
 
-void report_page_write(glint_report *r, FILE *out);
-
 #endif

@@ -1,4 +1,4 @@
-/* The page: report.html with what came out in the place of its marks. */
+/* The page, which a report ends with: report.html with what came out in the place of its marks. */
 #include <string.h>
 
 #include "core/instruments/report.h"
@@ -107,7 +107,7 @@ static const char *write_mark(glint_report *r, FILE *out, const char *name, cons
     return end ? end + sizeof end_mark - 1 : behind + strlen(behind);
 }
 
-void report_page_write(glint_report *r, FILE *out) {
+static void write_page(glint_report *r, FILE *out) {
     const char *text = report_page_text;
     for (const char *mark; (mark = strstr(text, open_mark)) != NULL;) {
         const char *name = mark + sizeof open_mark - 1, *close = strstr(name, close_mark);
@@ -116,4 +116,10 @@ void report_page_write(glint_report *r, FILE *out) {
         text = write_mark(r, out, name, close);
     }
     fputs(text, out);
+}
+
+glint_status glint_report_finish(glint_report *r, glint_error *err) {
+    if (!r->no_memory) write_page(r, r->file.stream);
+    if (r->no_memory) return base_fail(err, GLINT_INTERNAL, "%s: out of memory for the report", r->o.path);
+    return file_out_commit(&r->file, err);
 }
