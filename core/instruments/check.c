@@ -4,36 +4,6 @@
 #include <string.h>
 #include <unistd.h>
 
-glint_status check_no_memory(glint_error *err) {
-    return base_fail(err, GLINT_INTERNAL, "out of memory for a check");
-}
-
-int check_rows(const check *c, tape_value v) {
-    return c->tape->values[v].outputs ? c->batch.n_outputs : c->batch.n_rows;
-}
-
-int check_position(const check *c, tape_value v, int r) {
-    return c->batch.position[c->tape->values[v].outputs ? c->batch.output[r] : r];
-}
-
-bool check_wanted(const check *c, int layer) {
-    for (int i = 0; i < c->o->n_layers; i++)
-        if (layer == TAPE_NONE || c->o->layers[i] == layer) return true;
-    return !c->o->layers;
-}
-
-void check_forget(check *c) {
-    size_t n = (size_t)c->tape->n_values;
-    for (size_t v = 0; v < n; v++) {
-        c->expected[v] = NULL;
-        c->got[v] = NULL;
-        c->off[v] = NULL;
-        c->asked[v] = c->differs[v] = c->bad[v] = false;
-    }
-    for (int i = 0; i < c->tape->n_caches; i++) c->off_cache[i][0] = c->off_cache[i][1] = NULL;
-    arena_free(&c->work);
-}
-
 /* ---- Rows ---- */
 
 /* A check has one sequence, which shares its pages with nobody. */

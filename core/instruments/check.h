@@ -89,16 +89,13 @@ typedef struct check {
     arena memory, work; /* of the check; of one group */
 } check;
 
-glint_status check_no_memory(glint_error *err);
-/* Before something new is looked at: nothing is known of any value. Empties `work`. */
-void check_forget(check *c);
+/* ---- Values of this step (check_values.c) ---- */
+
 /* Rows of v in this step, and the position of row r. */
 int check_rows(const check *c, tape_value v);
 int check_position(const check *c, tape_value v, int r);
-bool check_wanted(const check *c, int layer);
-
-/* ---- Values of this step ---- */
-
+/* Before something new is looked at: nothing is known of any value. Empties `work`. */
+void check_forget(check *c);
 /* What the reference has; *out NULL: nothing. Lives as long as the group at hand. */
 glint_status check_expect(check *c, tape_value v, float **out, glint_error *err);
 size_t check_numbers(const check *c, tape_value v); /* of all its rows */
@@ -141,10 +138,8 @@ glint_status check_bisect_step(check *c, glint_error *err);
 /* One group of a forced step. */
 glint_status check_forced_group(check *c, int number, glint_error *err);
 
-/* ---- Reporting ---- */
+/* ---- Naming a fault (check_diagnose.c) ---- */
 
-/* Does it fail? To be asked before check_report, so that the fault can be named. */
-bool check_fails(const glint_comparison *out);
 /* Names the fault of a comparison that fails, of the result of `op`. Against a device, first_op is the first op of its
  * group; against a file the first since numbers of the file went in. */
 glint_status check_diagnose(check *c, int first_op, const tape_op *op, const float *tested, const float *expected,
@@ -152,11 +147,17 @@ glint_status check_diagnose(check *c, int first_op, const tape_op *op, const flo
 /* The same of a cache write; rows as check_read_cache gives them. strays: rows that it should have left alone. */
 glint_status check_diagnose_cache(check *c, int first_op, const tape_op *op, int strays, const float *tested,
                                   const float *expected, glint_comparison *out, glint_error *err);
+/* ---- Reporting (check_report.c) ---- */
+
+glint_status check_no_memory(glint_error *err);
+bool check_wanted(const check *c, int layer); /* was it asked for? TAPE_NONE: no layer's */
 /* Fills the fields that say what is compared; `name` is the value's. g NULL: it is not about groups. */
 void check_describe(check *c, const backend_group *g, const tape_op *op, const char *name, int first_row,
                     glint_comparison *out);
 /* Gives the caller the rows of v themselves, which live as long as the group at hand. */
 void check_show_rows(const check *c, tape_value v, const float *got, const float *expected, glint_comparison *out);
+/* Does it fail? To be asked before check_report, so that the fault can be named. */
+bool check_fails(const glint_comparison *out);
 /* Decides (by share, poison and repetition), counts, and tells the caller. */
 void check_report(check *c, glint_comparison *out);
 glint_status check_conclude(check *c, glint_error *err);

@@ -1,8 +1,18 @@
-/* What a check says: of each value, and in one line of all of them. */
+/* What a check says: of each value of the layers asked for, and in one line of all of them. */
 #include <stdio.h>
 #include <string.h>
 
 #include "core/instruments/check.h"
+
+glint_status check_no_memory(glint_error *err) {
+    return base_fail(err, GLINT_INTERNAL, "out of memory for a check");
+}
+
+bool check_wanted(const check *c, int layer) {
+    for (int i = 0; i < c->o->n_layers; i++)
+        if (layer == TAPE_NONE || c->o->layers[i] == layer) return true;
+    return !c->o->layers;
+}
 
 static const char *group_text(check *c, const backend_group *g) {
     const char *text = "";

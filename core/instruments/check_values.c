@@ -2,6 +2,26 @@
  * comes from the program under test. */
 #include "core/instruments/check.h"
 
+int check_rows(const check *c, tape_value v) {
+    return c->tape->values[v].outputs ? c->batch.n_outputs : c->batch.n_rows;
+}
+
+int check_position(const check *c, tape_value v, int r) {
+    return c->batch.position[c->tape->values[v].outputs ? c->batch.output[r] : r];
+}
+
+void check_forget(check *c) {
+    size_t n = (size_t)c->tape->n_values;
+    for (size_t v = 0; v < n; v++) {
+        c->expected[v] = NULL;
+        c->got[v] = NULL;
+        c->off[v] = NULL;
+        c->asked[v] = c->differs[v] = c->bad[v] = false;
+    }
+    for (int i = 0; i < c->tape->n_caches; i++) c->off_cache[i][0] = c->off_cache[i][1] = NULL;
+    arena_free(&c->work);
+}
+
 /* Rows of the file's value for the rows of this step; *out stays NULL where it lacks some of them. */
 static glint_status from_file(check *c, tape_value v, float **out, glint_error *err) {
     const reference_value *value = reference_find(c->run, c->tape->values[v].name);
