@@ -23,18 +23,7 @@ typedef struct diff {
     arena memory, work; /* of the diff; of one value */
 } diff;
 
-static glint_status no_memory(glint_error *err) {
-    return base_fail(err, GLINT_INTERNAL, "out of memory for a comparison of files");
-}
-
 /* ---- Reading ---- */
-
-glint_status diff_read(const reference *r, const reference_run *run, const char *name, int first, int n, arena *a,
-                       float **out, glint_error *err) {
-    const reference_value *v = reference_find(run, name);
-    *out = arena_array(a, (size_t)n, (size_t)v->width * sizeof **out);
-    return *out ? reference_read(r, v, first - v->first_row, n, *out, err) : no_memory(err);
-}
 
 /* Rows of both sides. */
 typedef struct rows {
@@ -285,7 +274,7 @@ static glint_status take_model(diff *d, glint_error *err) {
     const glint_model *m = d->o->model;
     if (!m) return GLINT_OK;
     d->views = model_views(m, &d->memory);
-    if (!d->views) return no_memory(err);
+    if (!d->views) return diff_no_memory(err);
     glint_status s = reference_fits(d->tested, &m->tape, err);
     return s ? s : reference_fits(d->reference, &m->tape, err);
 }

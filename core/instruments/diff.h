@@ -1,5 +1,5 @@
 /* Inside the room of glint_diff: diff.c compares the values that two files have, diff_model.c asks the oracle which
- * side is wrong about them, and why. */
+ * side is wrong about them, and why; both read a side through diff_read.c. */
 #ifndef CORE_INSTRUMENTS_DIFF_H
 #define CORE_INSTRUMENTS_DIFF_H
 
@@ -18,6 +18,7 @@ typedef struct diff_pair {
     arena *memory;
 } diff_pair;
 
+glint_status diff_no_memory(glint_error *err);
 /* One side's rows [first, first + n) of a value. */
 glint_status diff_read(const reference *r, const reference_run *run, const char *name, int first, int n, arena *a,
                        float **out, glint_error *err);

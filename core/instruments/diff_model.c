@@ -29,10 +29,6 @@ static const tape *tape_of(const range *r) {
     return &r->tape;
 }
 
-static glint_status no_memory(glint_error *err) {
-    return base_fail(err, GLINT_INTERNAL, "out of memory for a comparison of files");
-}
-
 /* ---- Where a range begins ---- */
 
 /* Does the file have all rows of the value that the range would need? */
@@ -84,7 +80,7 @@ static glint_status find_range(range *r, glint_error *err) {
     r->tape = *t;
     r->tape.ops = arena_array(a, (size_t)t->n_ops, sizeof *t->ops);
     r->tape.values = arena_copy(a, t->values, (size_t)t->n_values * sizeof *t->values);
-    if (!n.op || !n.value || !n.cache || !r->tape.ops || !r->tape.values) return no_memory(err);
+    if (!n.op || !n.value || !n.cache || !r->tape.ops || !r->tape.values) return diff_no_memory(err);
     find_needs(r, t, &n);
     int at = 0;
     for (int needed = 0; needed < 2; needed++) {
@@ -125,7 +121,7 @@ static glint_status make_batch(range *r, glint_error *err) {
     int32_t *sequence = arena_array(a, (size_t)r->rows, sizeof *sequence);
     int32_t *output = arena_array(a, (size_t)r->outs, sizeof *output);
     int32_t *pages = arena_array(a, (size_t)slots, sizeof *pages);
-    if (!position || !sequence || !output || !pages) return no_memory(err);
+    if (!position || !sequence || !output || !pages) return diff_no_memory(err);
     for (int i = 0; i < r->rows; i++) position[i] = i;
     for (int i = 0; i < r->outs; i++) output[i] = r->output + i;
     for (int i = 0; i < slots; i++) pages[i] = i;
@@ -147,7 +143,7 @@ static glint_status read_inputs(range *r, glint_error *err) {
     glint_status s = GLINT_OK;
     int n = tape_inputs(tape_of(r), r->first, r->n, r->in);
     r->in_rows = arena_array(r->p->memory, (size_t)n, sizeof *r->in_rows);
-    if (!r->in_rows) return no_memory(err);
+    if (!r->in_rows) return diff_no_memory(err);
     for (int i = 0; i < n && !s; i++) {
         float *x = NULL;
         s = read_value(r, r->in[i], &x, err);
@@ -187,14 +183,14 @@ static glint_status open_range(range *r, int telling, glint_error *err) {
     glint_status s = find_range(r, err);
     if (s) return s;
     r->in = arena_array(r->p->memory, (size_t)t->n_values, sizeof *r->in);
-    if (!r->in) return no_memory(err);
+    if (!r->in) return diff_no_memory(err);
     cut_rows(r, telling);
     s = make_batch(r, err);
     if (!s) s = read_inputs(r, err);
     if (!s) s = read_value(r, r->out, &r->there, err);
     if (s) return s;
     r->made = arena_array(r->p->memory, (size_t)rows_of(r, r->out), (size_t)t->values[r->out].width * sizeof *r->made);
-    return r->made ? run_oracle(r, err) : no_memory(err);
+    return r->made ? run_oracle(r, err) : diff_no_memory(err);
 }
 
 /* A range of a file that is right, given its inputs. */
