@@ -43,6 +43,8 @@ glint_status session_observe(glint_session *s, const glint_session_options *o, g
 /* What the parts are made from. */
 part_setup session_setup(const glint_session *s);
 
+/* Where the history keeps the id at a position of a sequence. */
+int32_t *session_id_at(const glint_session *s, int sequence, int position);
 /* Runs rows that have been checked; a failure is the device's own. */
 glint_status session_run(glint_session *s, const glint_row *rows, int n, glint_error *err);
 /* The same for ids [*done, n) of a sequence in chunks that follow each other through the parts; `output`: the last one
