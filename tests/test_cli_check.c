@@ -1,0 +1,111 @@
+/* The program from outside: glint trace and glint check. */
+#include "tests/support/cli.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static json_t *trace_header(const char *path) {
+    FILE *f = fopen(path, "rb");
+    unsigned char length[8] = {0};
+    CU_ASSERT_PTR_NOT_NULL_FATAL(f);
+    CU_ASSERT_EQUAL(fread(length, 1, 8, f), 8);
+    size_t n = (size_t)length[0] | (size_t)length[1] << 8 | (size_t)length[2] << 16;
+    char *text = calloc(1, n + 1);
+    CU_ASSERT_EQUAL(fread(text, 1, n, f), n);
+    fclose(f);
+    json_t *header = json_loads(text, 0, NULL);
+    free(text);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(header);
+    return header;
+}
+
+static void expect_page(const char *path, const char *const *words, int n) {
+    FILE *f = fopen(path, "r");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(f);
+    size_t bytes;
+    char *text = cli_read_all(f, &bytes);
+    CU_ASSERT_EQUAL(strncmp(text, "<!DOCTYPE html>\n", 16), 0);
+    for (int i = 0; i < n; i++) CU_ASSERT_PTR_NOT_NULL(strstr(text, words[i]));
+    free(text);
+}
+
+static void test_trace(void) {
+    char folder[] = "/tmp/glint_cli_XXXXXX", path[64];
+    CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/t.safetensors", folder);
+    cli_result r =
+        RUN("trace", "-p", "ROMEO:\n", "-n", "2", "-o", path, "--values", "layers.*.out", "--layers", "5,7", "--json");
+    json_t *document = cli_expect_json(&r), *values = json_object_get(document, "values"), *value;
+    size_t i;
+    bool found = false;
+    json_array_foreach(values, i, value) {
+        CU_ASSERT_EQUAL(json_integer_value(json_object_get(value, "rows")), 6);
+        found |= strcmp(json_string_value(json_object_get(value, "name")), "layers.5.out") == 0;
+    }
+    CU_ASSERT(found);
+    json_t *header = trace_header(path), *out = json_object_get(header, "layers.5.out");
+    CU_ASSERT_EQUAL(json_integer_value(json_array_get(json_object_get(out, "shape"), 0)), 6);
+    CU_ASSERT_PTR_NULL(json_object_get(header, "layers.6.out"));
+    CU_ASSERT_PTR_NOT_NULL(json_object_get(header, "ids"));
+    json_decref(header);
+    json_decref(document);
+    cli_release(&r);
+    r = RUN("trace", "-p", "ROMEO:\n", "-o", path); /* everything, over the file that is there */
+    cli_expect_status(&r, 0, "trace");
+    CU_ASSERT_PTR_NOT_NULL(strstr(r.out, "\nlogits "));
+    cli_release(&r);
+    r = RUN("trace", "--ids", "2,17", "-n", "1", "--html", path, "--values", "layers.?.out,logits", "--json");
+    document = cli_expect_json(&r);
+    CU_ASSERT_EQUAL(json_array_size(json_object_get(document, "values")), 9);
+    CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(document, "html")), path);
+    CU_ASSERT_PTR_NULL(json_object_get(document, "file"));
+    json_decref(document);
+    cli_release(&r);
+    expect_page(path, (const char *const[]){"id=\"growth\"", "id=\"top\"", "id=\"stats\""}, 3);
+    r = RUN("check", "-d", "cpu", "-p", "ROMEO:\n", "--layers", "0,5", "-q", "--html", path);
+    cli_expect_status(&r, 0, "check --html");
+    cli_release(&r);
+    expect_page(path, (const char *const[]){"✓ passed", "id=\"growth\"", "id=\"errors\"", "id=\"top\""}, 4);
+    unlink(path);
+    cli_expect_failure(RUN("check", "-p", "ROMEO:\n", "--html", "/no/such/folder/t"), 3, "/no/such/folder/t: ");
+    cli_expect_failure(RUN("trace", "-p", "ROMEO:\n", "--html", "/no/such/folder/t"), 3, "/no/such/folder/t: ");
+    cli_expect_failure(RUN("trace", "-p", "ROMEO:\n", "--html", path, "--values", "logits,nonsense"), 2, "nonsense");
+    cli_expect_failure(RUN("trace", "-p", "ROMEO:\n", "-c", "6", "-n", "9", "-o", path), 3, "context");
+    CU_ASSERT_EQUAL(rmdir(folder), 0); /* nothing was left behind */
+}
+
+/* What the library finds is tested by test_check; here is how it is asked for and shown. */
+static void test_check(void) {
+    char reference[1024];
+    support_data(reference, "gguf/gemma3-shakespeare-Q4_K_M.reference.safetensors");
+    cli_expect_printed(RUN("check", "-d", "cpu", "--precision", "exact", "-n", "1"), "step ",
+                       "cpu against cpu:ref, exact");
+    cli_expect_printed(RUN("check", "-d", "cpu", "-p", "ROMEO", "--layers", "3", "--steps"), "   1  text   \"ROMEO\"",
+                       "layers.3.attn.q_norm");
+    cli_expect_printed(RUN("check", "-d", "cpu", "--against", reference, "--free"), "step ", "the error grows most at");
+    cli_expect_printed(RUN("check", "-d", "cpu", "--ids", "2,3,4", "--paths"), "path ", "a token at a time");
+    cli_expect_printed(RUN("check", "-d", "cpu", "--ids", "2,3,4", "--bisect"), "step ", "whole steps");
+    cli_result r = RUN("check", "-d", "cpu", "--against", reference, "--json", "--layers", "1");
+    json_t *document = cli_expect_json(&r);
+    CU_ASSERT(json_is_true(json_object_get(document, "pass")));
+    CU_ASSERT_EQUAL(json_array_size(json_object_get(document, "values")), 8); /* 2 x embed, out, norm, logits */
+    json_decref(document);
+    cli_release(&r);
+    cli_expect_failure(RUN("check", "-d", "cpu", "--layers", "8"), 2, "there is no layer 8");
+    cli_expect_failure(RUN("check", "-d", "nowhere"), 2, "nowhere");
+    cli_expect_failure(RUN("check", "-d", "cpu", "--against", "nowhere"), 3, "nowhere");
+    cli_expect_failure(RUN("check", "-d", "cpu", "--against", reference, "--bisect"), 2, "give a device");
+    cli_expect_failure(RUN("check", "-d", "cpu", "--against", reference, "-p", "other"), 3, "holds other prompts");
+    support_data(reference, "gguf/llama-shakespeare-Q4_K_M.reference.safetensors");
+    cli_expect_failure(RUN("check", "-d", "cpu", "--against", reference), 3, "llama-shakespeare");
+}
+
+int main(void) {
+    static const support_case cases[] = {
+        {"trace", test_trace},
+        {"check", test_check},
+    };
+    return support_main("cli check", cases, sizeof cases / sizeof *cases);
+}

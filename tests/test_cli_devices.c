@@ -1,0 +1,118 @@
+/* The program from outside: devices, and where a model goes. */
+#include "tests/support/cli.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A driver without OpenGL ES 3.1; EGL without a driver. Mesa looks at the first variable, GLVND at the second. */
+static void test_no_driver(void) {
+    cli_result r = RUN("devices");
+    bool mesa = strstr(r.out, "gles:llvmpipe") != NULL;
+    cli_release(&r);
+    if (!mesa) {
+        support_skip("a driver that can be told to lack OpenGL ES 3.1");
+        return;
+    }
+    setenv("MESA_GLES_VERSION_OVERRIDE", "3.0", 1);
+    cli_expect_failure(RUN("run", "-p", "a", "-n", "1", "-d", "gles:llvmpipe"), 4,
+                       "creating a context of OpenGL ES 3.1");
+    unsetenv("MESA_GLES_VERSION_OVERRIDE");
+    setenv("__EGL_VENDOR_LIBRARY_FILENAMES", "/nonexistent", 1);
+    cli_expect_failure(RUN("run", "-p", "a", "-n", "1", "-d", "gles:0"), 4, "gles:0: ");
+    r = RUN("run", "-p", "a", "-n", "1");
+    cli_expect_status(&r, 0, "no driver");
+    CU_ASSERT_PTR_NOT_NULL(strstr(r.err, "no hardware GPU was found"));
+    cli_release(&r);
+    unsetenv("__EGL_VENDOR_LIBRARY_FILENAMES");
+}
+
+static void test_devices(void) {
+    cli_result r = RUN("devices");
+    cli_expect_status(&r, 0, "devices");
+    CU_ASSERT_PTR_NOT_NULL(strstr(r.out, "cpu:ref"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(r.out, "read bandwidth"));
+    cli_release(&r);
+    r = RUN("devices", "--json");
+    json_t *document = cli_expect_json(&r);
+    CU_ASSERT(json_array_size(json_object_get(document, "devices")) >= 3);
+    CU_ASSERT(json_real_value(json_object_get(document, "host_read_bandwidth")) > 1e8);
+    size_t i;
+    json_t *d;
+    json_array_foreach(json_object_get(document, "devices"), i, d) {
+        json_t *facts = json_object_get(d, "facts");
+        CU_ASSERT(json_is_object(facts));
+        if (strncmp(json_string_value(json_object_get(d, "name")), "gles:", 5)) continue;
+        CU_ASSERT(json_integer_value(json_object_get(facts, "storage_block")) >= 1 << 27);
+        CU_ASSERT(json_number_value(json_object_get(facts, "read_bandwidth")) > 1e6);
+        CU_ASSERT(json_number_value(json_object_get(facts, "dispatch")) > 0);
+        CU_ASSERT(json_is_string(json_object_get(facts, "self_test")));
+    }
+    json_decref(document);
+    cli_release(&r);
+    r = RUN("devices", "--self-test", "--json");
+    document = cli_expect_json(&r);
+    CU_ASSERT(json_is_true(json_object_get(document, "ok")));
+    CU_ASSERT(json_array_size(json_object_get(document, "ops")) >= 20);
+    json_decref(document);
+    cli_release(&r);
+}
+
+/* ---- Where a model goes ---- */
+
+static char *text_of(const char *const *arguments) {
+    cli_result r = cli_run("", -2, arguments);
+    cli_expect_status(&r, 0, "run");
+    char *text = strdup(r.out);
+    cli_release(&r);
+    return text;
+}
+
+static void test_places(void) {
+#define TWENTY "run", "-p", "ROMEO:\n", "-n", "20", "--temp", "0", "-q", "--precision", "exact"
+    char *want = text_of(ARGUMENTS(TWENTY, "-d", "cpu"));
+    char *split = text_of(ARGUMENTS(TWENTY, "--split", "cpu=0-3,cpu:ref=4-7"));
+    char *layers = text_of(ARGUMENTS(TWENTY, "-ngl", "3", "-d", "cpu:ref"));
+    char *none = text_of(ARGUMENTS(TWENTY, "-ngl", "0"));
+    CU_ASSERT(!strcmp(split, want) && !strcmp(layers, want) && !strcmp(none, want));
+    free(want), free(split), free(layers), free(none);
+
+    cli_result r = RUN("run", "--plan", "--split", "cpu=0-3,null=4-7", "-c", "64");
+    cli_expect_status(&r, 0, "run --plan");
+    CU_ASSERT(strstr(r.out, "embed, layers 0 to 3") && strstr(r.out, "layers 4 to 7, head"));
+    CU_ASSERT(strstr(r.out, "tokens/s predicted") && strstr(r.out, "asked for"));
+    cli_release(&r);
+    r = RUN("bench", "--plan", "--json", "-d", "null", "-p", "16", "-n", "16");
+    json_t *plan = cli_expect_json(&r);
+    CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(plan, "split")), "null");
+    CU_ASSERT_EQUAL(json_array_size(json_object_get(plan, "parts")), 1);
+    json_decref(plan);
+    cli_release(&r);
+
+    /* A device that fails is told in one line, and the text goes on. */
+    r = RUN("run", "-p", "ROMEO:\n", "-n", "20", "--temp", "0", "-d", "failing:step9@cpu");
+    cli_expect_status(&r, 0, "a device that fails");
+    CU_ASSERT_PTR_NOT_NULL(
+        strstr(r.err, "glint: failing:step9@cpu failed: the device was lost on purpose; going on with cpu\n"));
+    cli_release(&r);
+
+    cli_expect_failure(RUN("run", "-p", "a", "--split", "gpu9=0-7"), 2, "gpu9: no such device");
+    cli_expect_failure(RUN("run", "-p", "a", "--split", "cpu=0-3"), 2, "layers 4 to 7 are on no device");
+    cli_expect_failure(RUN("run", "-p", "a", "--split", "cpu=0-7", "-d", "cpu"), 2, "--split");
+    cli_expect_failure(RUN("run", "-p", "a", "--split", "cpu=0-7", "-ngl", "2"), 2, "--split");
+    cli_expect_failure(RUN("bench", "--null", "--split", "cpu=0-7"), 2, "--null");
+    cli_expect_failure(RUN("run", "-p", "a", "-d", "null", "--memory", "null=1M"), 4, "1.0 MB may be used");
+    cli_expect_failure(RUN("run", "-p", "a", "--memory", "lots"), 2, "DEVICE=SIZE");
+    cli_expect_failure(RUN("run", "-p", "-ngl", "-d", "nowhere"), 2,
+                       "nowhere: no such device"); /* -ngl is the text here */
+    cli_expect_failure(RUN("run", "-p", "a", "-ngl", "x"), 2, "--gpu-layers: 'x' is not a whole number");
+#undef TWENTY
+}
+
+int main(void) {
+    static const support_case cases[] = {
+        {"devices", test_devices},
+        {"no driver", test_no_driver},
+        {"where a model goes", test_places},
+    };
+    return support_main("cli devices", cases, sizeof cases / sizeof *cases);
+}
