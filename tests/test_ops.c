@@ -206,11 +206,29 @@ static void leaves_out_what_is_not_observed(void) {
     op_each_case(leave_top_out);
 }
 
+/* ---- One dispatch ---- */
+
+/* Decoding is one dispatch where work groups can wait for each other. In a software renderer they do so on demand. */
+static void compare_meeting(op_case *c, op_device *device) {
+    if (c->batch.n_rows > 1 || c->tape.top < 0) return;
+    setenv("GLINT_GLES_FUSE", "1", 1);
+    compare_fast(c, device);
+    unsetenv("GLINT_GLES_FUSE");
+}
+
+static void decodes_in_one_dispatch(void) {
+    if (getenv("GLINT_GLES_FUSE"))
+        support_skip("GLINT_GLES_FUSE is set");
+    else
+        op_each_case(compare_meeting);
+}
+
 int main(void) {
     static const support_case cases[] = {
         {"stays within bounds", stays_within_bounds},
         {"keeps bits in exact", keeps_bits_in_exact},
         {"leaves out what is not observed", leaves_out_what_is_not_observed},
+        {"decodes in one dispatch", decodes_in_one_dispatch},
     };
     return support_main("ops", cases, sizeof cases / sizeof *cases);
 }
