@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "backends/gles/device.h"
+#include "core/instruments/rig.h"
 #include "core/session.h"
 #include "tests/support/support.h"
 
@@ -112,7 +113,7 @@ static void test_one_buffer(void) {
     for_each_device(try_after_others);
 }
 
-/* Models that come and go take no more memory than the last of them. */
+/* Models that come and go take no more memory for their matrices than the largest of them. */
 static void try_after_each_other(const char *device) {
     model m;
     glint_error err = {""};
@@ -216,6 +217,58 @@ static void test_little_memory(void) {
     for_each_device(try_little_memory);
 }
 
+/* ---- Vectors ---- */
+
+/* One row through a norm, whose weights are among the vectors. */
+static void run_norm(rig *g, float out[COLS]) {
+    int32_t zero = 0;
+    backend_ticket ticket;
+    glint_error err = {""};
+    backend_batch b = {
+        .n_rows = 1, .n_outputs = 1, .token = &zero, .position = &zero, .sequence = &zero, .output = &zero};
+    SUPPORT_OK(rig_poison(g, &err), &err);
+    SUPPORT_OK(g->backend->step(g->program, &b, &ticket, &err), &err);
+    SUPPORT_OK(g->backend->read(g->program, ticket, g->setup->observed[0], 0, 1, out, &err), &err);
+}
+
+/* A program's vectors stay its own when others come that need a larger buffer. */
+static void try_growing(const char *device) {
+    model m;
+    rig g;
+    tape t;
+    float out[COLS];
+    glint_error err = {""};
+    backend_weight *large;
+    open_model(&m, device);
+    tape_open(&t);
+    tape_value h = tape_embed(&t, "embed", tape_add_weight(&t, "table", ROWS, COLS, 0), 1);
+    tape_value x = tape_norm(&t, "norm", h, tape_add_weight(&t, "weights", 1, COLS, 0), 0);
+    backend_view views[] = {m.views[0], m.views[2]};
+    rig_setup setup = {
+        .tape = &t, .n_ops = 2, .views = views, .max_rows = 1, .max_outputs = 1, .observed = &x, .n_observed = 1};
+    SUPPORT_OK(rig_open_on(&g, &gles_backend, m.d, &(backend_options){0}, &setup, &err), &err);
+    run_norm(&g, out);
+    CU_ASSERT(support_nmse(out, m.ones, COLS) <= 1e-12);
+
+    size_t room = m.d->vectors.bytes - m.d->vectors.used, before = m.d->vectors.bytes;
+    backend_view view = {.name = "large", .format = FORMAT_F32, .rows = 1, .cols = (int)(room / sizeof(float)) + 1};
+    view.row_bytes = (size_t)view.cols * sizeof(float);
+    view.data = calloc(1, view.row_bytes);
+    SUPPORT_OK(gles_adopt(m.d, &view, &large, &err), &err);
+    CU_ASSERT(m.d->vectors.bytes > before);
+    run_norm(&g, out);
+    CU_ASSERT(support_nmse(out, m.ones, COLS) <= 1e-12);
+    gles_release(m.d, large);
+    free((void *)view.data);
+    rig_close(&g);
+    tape_close(&t);
+    close_model(&m);
+}
+
+static void test_growing(void) {
+    for_each_device(try_growing);
+}
+
 /* ---- A session ---- */
 
 static void try_session(const char *device) {
@@ -241,10 +294,9 @@ static void test_session(void) {
 }
 
 int main(void) {
-    const support_case cases[] = {{"expected weights in one buffer", test_one_buffer},
-                                  {"room is used again", test_after_each_other},
-                                  {"as large as a storage block", test_blocks},
-                                  {"smaller where memory is short", test_little_memory},
-                                  {"a session expects its weights", test_session}};
+    const support_case cases[] = {
+        {"expected weights in one buffer", test_one_buffer}, {"room is used again", test_after_each_other},
+        {"as large as a storage block", test_blocks},        {"smaller where memory is short", test_little_memory},
+        {"programs keep their vectors", test_growing},       {"a session expects its weights", test_session}};
     return support_main("gles weights", cases, sizeof cases / sizeof *cases);
 }

@@ -212,8 +212,10 @@ typedef struct gles_command {
     bool barrier; /* everything before it must be visible */
 } gles_command;
 
-/* Stands for the step buffer among a command's storage: each step in flight has its own. */
+/* Stand for buffers among a command's storage that are not known for good when it is recorded: each step in flight has
+ * a step buffer of its own, and the vectors move to a larger one when weights come that a program does not use. */
 #define GLES_STEP_BUFFER UINT32_MAX
+#define GLES_VECTORS     (UINT32_MAX - 1)
 
 /* What changes from step to step. A buffer that a step on its way may still read is not written again: NVIDIA's driver
  * (580) lets glBufferSubData overtake dispatches, whatever the specification says. */

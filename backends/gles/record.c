@@ -37,7 +37,7 @@ static glint_status record_norm(backend_program *p, const tape_op *op, glint_err
         q.heads = 1;
         q.head_dim = q.width;
     }
-    gles_command c = {.storage = {0, 0, p->device->vectors.id},
+    gles_command c = {.storage = {0, 0, GLES_VECTORS},
                       .per_row = q.heads,
                       .row_divisor = 1,
                       .rows = gles_rows_of(p, op),

@@ -109,7 +109,7 @@ static glint_status record_tiles(backend_program *p, const tape_op *op, gles_par
                                        {"ACT_QUADS", NULL, quads},        {"SPLIT", NULL, parts > 1}};
         GLuint arena_id = d->arena[w->slices[i].arena].id;
         q.part = gles_part_of(w, i, q.out0, bias ? (uint32_t)bias->vector : UINT32_MAX);
-        gles_command c = {.storage = {arena_id, arena_id, d->vectors.id, 0, quads ? p->act.id : 0},
+        gles_command c = {.storage = {arena_id, arena_id, GLES_VECTORS, 0, quads ? p->act.id : 0},
                           .fixed = gles_divide_up((uint32_t)w->slices[i].rows, (uint32_t)t->rows),
                           .y_rows = (uint32_t)t->tokens,
                           .most_parts = parts > 1 ? parts : 0,
@@ -185,7 +185,7 @@ static glint_status record_rows(backend_program *p, const tape_op *op, gles_para
                                        {"X_QUADS", NULL, quads_of_x(d, &f)}};
         GLuint arena_id = d->arena[w->slices[i].arena].id;
         q.part = gles_part_of(w, i, q.out0, bias ? (uint32_t)bias->vector : UINT32_MAX);
-        gles_command c = {.storage = {arena_id, arena_id, d->vectors.id, 0, quads ? p->act.id : 0},
+        gles_command c = {.storage = {arena_id, arena_id, GLES_VECTORS, 0, quads ? p->act.id : 0},
                           .fixed = gles_divide_up(q.part.rows, f.each),
                           .at_once = groups_at_once(d, &f, q.part.rows, (uint32_t)most_rows),
                           .y_rows = f.rows,

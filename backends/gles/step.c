@@ -70,11 +70,16 @@ typedef struct bindings {
     GLuint program, storage[GLES_BINDINGS], batch;
 } bindings;
 
+static GLuint buffer_of(const backend_program *p, const gles_changes *changes, GLuint recorded) {
+    if (recorded == GLES_STEP_BUFFER) return changes->words.id;
+    return recorded == GLES_VECTORS ? p->device->vectors.id : recorded;
+}
+
 static void bind_storage(const backend_program *p, const GLuint storage[GLES_BINDINGS], const gles_changes *changes,
                          bindings *now) {
     const gles_gl *gl = &p->device->c.gl;
     for (GLuint i = 0; i < GLES_BINDINGS; i++) {
-        GLuint id = storage[i] == GLES_STEP_BUFFER ? changes->words.id : storage[i];
+        GLuint id = buffer_of(p, changes, storage[i]);
         if (id && now->storage[i] != id) gl->BindBufferBase(GL_SHADER_STORAGE_BUFFER, i, now->storage[i] = id);
     }
 }
@@ -153,7 +158,7 @@ static int run_phases(const backend_program *p, int first, int n, const gles_cha
     const gles_gl *gl = &d->c.gl;
     GLuint storage[GLES_BINDINGS] = {0};
     int count = phases_together(p, &p->commands[first], n, storage), phase = p->commands[first].phase - 1;
-    storage[2] = d->vectors.id;
+    storage[2] = GLES_VECTORS;
     storage[4] = p->act.id;
     storage[6] = GLES_STEP_BUFFER;
     storage[7] = d->grid.id;

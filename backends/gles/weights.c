@@ -94,7 +94,7 @@ static glint_status cut(backend_device *d, const backend_view *v, backend_weight
     return GLINT_OK;
 }
 
-/* A larger buffer for the vectors, with what there is; before any program has been compiled. */
+/* A larger buffer for the vectors, with what there is. */
 static glint_status grow_vectors(backend_device *d, size_t more, glint_error *err) {
     enum { FIRST = 256 << 10 };
     const gles_gl *gl = &d->c.gl;
@@ -155,6 +155,7 @@ glint_status gles_adopt(backend_device *d, const backend_view *v, backend_weight
     return s;
 }
 
+/* What lies among the vectors goes with the device. */
 void gles_release(backend_device *d, backend_weight *w) {
     if (!w) return;
     for (int i = 0; i < w->n_slices && w->slices; i++) gles_arena_give(d, w->slices[i].arena);
