@@ -19,7 +19,7 @@ typedef struct backend_cache backend_cache;
 typedef struct backend_program backend_program;
 
 typedef struct backend_options {
-    int threads;               /* 0: the cores there are */
+    int threads;               /* 0: as many processors as there are, or as a container was given */
     glint_precision precision; /* of all programs on this device */
 } backend_options;
 

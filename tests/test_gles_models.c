@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backends/gles/device.h"
+#include "core/session.h"
 #include "glint.h"
 #include "tests/support/support.h"
 
@@ -183,6 +185,17 @@ static void expect_text(glint_model *m, int model, const char *device, const cha
     CU_ASSERT(same);
 }
 
+/* A software renderer's work groups can always wait for each other, since it runs them one after the other or has but
+ * one: GLINT_GLES_FUSE=1 has to lead to what other tests mean by it. */
+static void expect_meeting(glint_model *m, const char *device) {
+    setenv("GLINT_GLES_FUSE", "1", 1);
+    glint_session *s = open_session(m, device, GLINT_FAST, 0);
+    unsetenv("GLINT_GLES_FUSE");
+    const backend_program *p = s->split.parts[0].programs[0];
+    CU_ASSERT(p->fused && (p->meets || !p->device->c.software));
+    glint_session_close(&s);
+}
+
 static void test_fused(void) {
     glint_device_info list[DEVICES];
     int n = support_gles(list, DEVICES);
@@ -191,6 +204,7 @@ static void test_fused(void) {
         int32_t want[NEW] = {0};
         greedy(m, models[i].reference, "cpu:ref", GLINT_EXACT, want);
         for (int d = 0; d < n; d++) {
+            expect_meeting(m, list[d].name);
             expect_text(m, i, list[d].name, NULL, want); /* a dispatch a phase where work groups do not meet */
             expect_text(m, i, list[d].name, "1", want);  /* all phases in one */
             expect_text(m, i, list[d].name, "0", want);

@@ -206,9 +206,10 @@ static void leaves_out_what_is_not_observed(void) {
     op_each_case(leave_top_out);
 }
 
-/* ---- One dispatch ---- */
+/* ---- Phases that follow each other within a dispatch ---- */
 
-/* Decoding is one dispatch where work groups can wait for each other. In a software renderer they do so on demand. */
+/* They do on a GPU whose work groups can wait for each other, in a software renderer on demand (test_gles_models shows
+ * that it obeys). Then top_k.comp has to look whether all phases before it met. */
 static void compare_meeting(op_case *c, op_device *device) {
     if (c->batch.n_rows > 1 || c->tape.top < 0) return;
     setenv("GLINT_GLES_FUSE", "1", 1);
@@ -216,7 +217,7 @@ static void compare_meeting(op_case *c, op_device *device) {
     unsetenv("GLINT_GLES_FUSE");
 }
 
-static void decodes_in_one_dispatch(void) {
+static void decodes_where_groups_meet(void) {
     if (getenv("GLINT_GLES_FUSE"))
         support_skip("GLINT_GLES_FUSE is set");
     else
@@ -228,7 +229,7 @@ int main(void) {
         {"stays within bounds", stays_within_bounds},
         {"keeps bits in exact", keeps_bits_in_exact},
         {"leaves out what is not observed", leaves_out_what_is_not_observed},
-        {"decodes in one dispatch", decodes_in_one_dispatch},
+        {"decodes where work groups meet", decodes_where_groups_meet},
     };
     return support_main("ops", cases, sizeof cases / sizeof *cases);
 }

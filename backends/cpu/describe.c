@@ -48,6 +48,7 @@ void cpu_describe(glint_device_info *out) {
              cpu_level_names[cpu_best_level()], threads, threads == 1 ? "" : "s", blas);
     long page = sysconf(_SC_PAGESIZE), all = sysconf(_SC_PHYS_PAGES);
     if (page > 0 && all > 0) out->memory_bytes = (uint64_t)page * (uint64_t)all;
+    /* What the group uses already is not subtracted: most of it is page cache. */
     uint64_t allowed = quota_memory(QUOTA_LIST, QUOTA_MOUNT), available = available_bytes();
     if (out->memory_bytes > allowed) out->memory_bytes = allowed;
     out->free_bytes = available < allowed ? available : allowed;

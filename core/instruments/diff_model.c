@@ -2,7 +2,6 @@
  * inputs, so that what an earlier fault has spoilt is not taken for another one. If the tested side is not right, its
  * device is at fault; if the reference is not, the tape is: no device can be better than that. */
 #include <math.h>
-#include <string.h>
 
 #include "core/instruments/diff.h"
 

@@ -2,7 +2,6 @@
 #include "core/instruments/rig.h"
 
 #include <math.h>
-#include <string.h>
 
 #include "core/adopt.h"
 

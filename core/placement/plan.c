@@ -1,7 +1,5 @@
 #include "core/placement/plan.h"
 
-#include <string.h>
-
 static int min_int(int a, int b) {
     return a < b ? a : b;
 }

@@ -3,7 +3,7 @@
  *
  * The time of a step over `rows` rows on one device is
  *
- *     step + (rows - 1) * row
+ *     step + cuts / 2 * (rows - 1) * row
  *          + sum over pieces of  groups * launch + bytes / bandwidth + (rows - 1) * operations / rate
  *
  * with numbers that plan_measure takes on the device itself, from layers and the head of the model at hand. `step` is

@@ -1,7 +1,6 @@
 /* Taking a device's numbers: what starting and waiting cost, from a chain of tiny products; how fast it reads weights,
  * from layers of the model, as many bytes as no cache holds, and from its head behind them. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "core/base/clock.h"
 #include "core/instruments/rig.h"
@@ -225,11 +224,12 @@ static glint_status measure_paces(const stretch *layers, plan_device *d, glint_e
 }
 
 /* How much longer a whole chunk takes than one row tells how fast the device computes. On a GPU what goes in and comes
- * out is not little beside it: fewer layers tell what is theirs. */
+ * out is not little beside it: fewer layers tell what is theirs (0: there are too few of them). */
 static glint_status measure_rate(const stretch *layers, int more, int fewer, plan_device *d, glint_error *err) {
-    const plan *p = layers->p;
-    const tape *t = &p->model->tape;
-    const int rows = p->sizes.batch, end = layers->end;
+    const tape *t = &layers->p->model->tape;
+    const int rows = layers->p->sizes.batch, end = layers->end;
+    plan near = *layers->p; /* as much context as a chunk sees */
+    near.sizes.context = rows;
     double many, few = 0, one = 0, flops = 0;
     if (rows < 2) return GLINT_OK;
     stretch x = *layers;
@@ -240,12 +240,12 @@ static glint_status measure_rate(const stretch *layers, int more, int fewer, pla
     if (s) return s;
     for (int i = placement_op(t, end - more); i < placement_op(t, end - fewer); i++)
         flops += tape_kinds[t->ops[i].kind].cost(t, &t->ops[i], rows - 1, rows / 2.0).flops;
-    for (int piece = end - more; piece < end - fewer; piece++) one += plan_piece_seconds(p, d, piece, 1);
+    for (int piece = end - more; piece < end - fewer; piece++) one += plan_piece_seconds(&near, d, piece, 1);
     if (!fewer) one += d->step;
-    double computing = many - few - one, least = (many - few) / 20;
+    double computing = many - few - one, least = many / 20;
     d->rate = flops / (computing > least ? computing : least);
     if (!fewer) return GLINT_OK;
-    double crossing = few - plan_seconds(p, d, end - fewer, end, rows);
+    double crossing = few - plan_seconds(&near, d, end - fewer, end, rows);
     d->row = crossing > 0 ? crossing / (rows - 1) : 0;
     return GLINT_OK;
 }
