@@ -2,12 +2,10 @@
 
 #include <string.h>
 
+#include "core/base/size.h"
+
 static int blocks_of(int positions) {
     return (positions + TAPE_PAGE - 1) / TAPE_PAGE;
-}
-
-static int min_int(int a, int b) {
-    return a < b ? a : b;
 }
 
 glint_status kv_open(kv *k, const tape *t, int sequences, int context, int batch, arena *a, glint_error *err) {
@@ -19,7 +17,7 @@ glint_status kv_open(kv *k, const tape *t, int sequences, int context, int batch
         q->window = t->groups[g].window;
         q->slots = blocks_of(context);
         /* A batch may begin and end inside a page, and so may the window before it. */
-        if (q->window) q->slots = min_int(q->slots, blocks_of(min_int(q->window, context) + batch) + 1);
+        if (q->window) q->slots = size_least(q->slots, blocks_of(size_least(q->window, context) + batch) + 1);
         size_t entries = (size_t)sequences * (size_t)q->slots;
         q->pages = (int)entries;
         q->table = arena_array(a, entries, sizeof *q->table);

@@ -4,11 +4,8 @@
 #include <string.h>
 
 #include "core/adopt.h"
+#include "core/base/size.h"
 #include "core/devices.h"
-
-static int min_int(int a, int b) {
-    return a < b ? a : b;
-}
 
 /* Runs a function that calls the device, on the thread that may. */
 static glint_status on_thread(const part *p, worker_job *job, void *what, glint_error *err) {
@@ -91,7 +88,7 @@ static glint_status list_observed(part *p, const part_setup *s, backend_compile_
 }
 
 static glint_status compile(part *p, const part_setup *s, glint_error *err) {
-    const int rows[PART_CLASSES] = {1, min_int(PART_FEW, s->batch), s->batch};
+    const int rows[PART_CLASSES] = {1, size_least(PART_FEW, s->batch), s->batch};
     backend_compile_request r = {.tape = p->tape,
                                  .first_op = p->first_op,
                                  .n_ops = p->n_ops,
@@ -107,7 +104,7 @@ static glint_status compile(part *p, const part_setup *s, glint_error *err) {
         /* A device copies what crosses behind its own commands, so that one wait is enough. */
         int lasting = (p->backend->asynchronous ? crossing : 0) + (c == 0 ? s->n_snapshots : 0);
         r.n_snapshots = p->backend->snapshots ? lasting : 0;
-        r.max_outputs = min_int(rows[c], s->outputs);
+        r.max_outputs = size_least(rows[c], s->outputs);
         status = p->backend->compile(p->device, &r, &p->programs[c], err);
     }
     return status;

@@ -1,5 +1,5 @@
 /* Checked size arithmetic: the only place where sizes that come from a file are multiplied or added.
- * Each function returns false and leaves *out alone when the result does not fit. */
+ * A function with an *out returns false and leaves it alone when the result does not fit. */
 #ifndef CORE_BASE_SIZE_H
 #define CORE_BASE_SIZE_H
 
@@ -32,6 +32,11 @@ static inline bool size_align(uint64_t a, size_t align, size_t *out) {
 /* Is [offset, offset + bytes) inside a file of `total` bytes? */
 static inline bool size_inside(uint64_t offset, uint64_t bytes, uint64_t total) {
     return offset <= total && bytes <= total - offset;
+}
+
+/* The smaller of two counts. */
+static inline int size_least(int a, int b) {
+    return a < b ? a : b;
 }
 
 #endif

@@ -4,6 +4,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/base/size.h"
+
 /* ---- Rows ---- */
 
 /* A check has one sequence, which shares its pages with nobody. */
@@ -236,10 +238,6 @@ static glint_status check_options(const glint_model *m, const glint_check_option
     return GLINT_OK;
 }
 
-static int min_int(int a, int b) {
-    return a < b ? a : b;
-}
-
 static glint_status run(check *c, glint_error *err) {
     enum { BATCH = 512, FILE_BATCH = 64 /* all of its rows have logits */ };
     int prompt = (int)c->o->n_prompt, length = prompt + c->o->n;
@@ -251,7 +249,7 @@ static glint_status run(check *c, glint_error *err) {
         status = base_fail(err, GLINT_USAGE, "%s: a file has not enough values to bisect against; give a device",
                            c->against);
     if (!status && !prompt) status = base_fail(err, GLINT_USAGE, "a check needs a prompt");
-    int batch = min_int(c->o->batch ? c->o->batch : c->file ? FILE_BATCH : BATCH, prompt);
+    int batch = size_least(c->o->batch ? c->o->batch : c->file ? FILE_BATCH : BATCH, prompt);
     if (!status) status = make_room(c, length, batch, err);
     if (!status) status = open_sides(c, batch, err);
     if (!status) status = c->file ? run_file(c, err) : run_prompt(c, c->o->prompt, prompt, NULL, c->o->n, err);

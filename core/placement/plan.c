@@ -1,8 +1,6 @@
 #include "core/placement/plan.h"
 
-static int min_int(int a, int b) {
-    return a < b ? a : b;
-}
+#include "core/base/size.h"
 
 static int pick(int asked, int otherwise) {
     return asked > 0 ? asked : otherwise;
@@ -13,11 +11,11 @@ glint_status plan_sizes_of(const glint_model *m, const glint_session_options *o,
     if (o->context < 0 || o->context > MOST || o->batch < 0 || o->batch > MOST || o->outputs < 0 || o->outputs > MOST ||
         o->sequences < 0 || o->sequences > MOST_SEQUENCES || o->threads < 0 || o->threads > MOST_SEQUENCES)
         return base_fail(err, GLINT_USAGE, "context, batch, outputs, sequences or threads out of range");
-    plan_sizes s = {.context = pick(o->context, min_int(CONTEXT, m->context)),
+    plan_sizes s = {.context = pick(o->context, size_least(CONTEXT, m->context)),
                     .sequences = pick(o->sequences, 1),
                     .cache_f32 = o->cache_f32 || o->precision == GLINT_EXACT};
-    s.batch = min_int(pick(o->batch, BATCH), s.context);
-    s.outputs = min_int(pick(o->outputs, s.sequences), s.batch);
+    s.batch = size_least(pick(o->batch, BATCH), s.context);
+    s.outputs = size_least(pick(o->outputs, s.sequences), s.batch);
     *out = s;
     return GLINT_OK;
 }
@@ -26,11 +24,11 @@ glint_status plan_sizes_of(const glint_model *m, const glint_session_options *o,
 static glint_status measure_scratch(plan *p, glint_error *err) {
     enum { ROW_ALIGN = 128, FEW = 8 };
     const tape *t = &p->model->tape;
-    const int rows[] = {1, min_int(FEW, p->sizes.batch), p->sizes.batch};
+    const int rows[] = {1, size_least(FEW, p->sizes.batch), p->sizes.batch};
     for (int i = 0; i < 3; i++) {
         arena temporary = {0};
         tape_plan places;
-        glint_status s = tape_plan_memory(t, 0, t->n_ops, NULL, NULL, rows[i], min_int(rows[i], p->sizes.outputs),
+        glint_status s = tape_plan_memory(t, 0, t->n_ops, NULL, NULL, rows[i], size_least(rows[i], p->sizes.outputs),
                                           ROW_ALIGN, ROW_ALIGN, &temporary, &places, err);
         if (!s) p->scratch += (double)places.total_bytes;
         arena_free(&temporary);

@@ -3,15 +3,12 @@
 #include <stdlib.h>
 
 #include "core/base/clock.h"
+#include "core/base/size.h"
 #include "core/instruments/rig.h"
 #include "core/placement/plan.h"
 #include "core/session.h"
 
 enum { CHAIN = 33, CHAIN_WIDTH = 64, MOST_SAMPLES = 64, LEAST_SAMPLES = 3, POSITIONS = TAPE_PAGE };
-
-static int min_int(int a, int b) {
-    return a < b ? a : b;
-}
 
 /* ---- Timing a program ---- */
 
@@ -271,7 +268,7 @@ static glint_status measure_pieces(stretch *x, bool prompts, glint_error *err) {
     x->first = first_of_layers(x->p, x->d);
     x->end = t->layers + 1;
     if (!s) s = measure_paces(x, x->d, err);
-    int more = x->d->software ? 1 : min_int(x->end - x->first, MORE);
+    int more = x->d->software ? 1 : size_least(x->end - x->first, MORE);
     if (!s && prompts) s = measure_rate(x, more, more > FEWER ? FEWER : 0, x->d, err);
     arena_free(&memory);
     return s;
