@@ -1,4 +1,4 @@
-/* glint_make_model SHAPE MIX OUT.gguf [--layers N] [--vocab N]: see make_model.h.
+/* glint_make_model SHAPE MIX OUT.gguf [--layers N] [--vocab N] [--ffn N]: see make_model.h.
  *
  * MIX is the choice of number formats: f16, q8_0, or q4_k_m as llama-quantize makes it, where rows that are no whole
  * number of blocks fall back to a format of smaller blocks. */
@@ -270,8 +270,8 @@ static glint_status write_model(const char *path, const plan *p, glint_error *er
 }
 
 static int usage(void) {
-    fprintf(stderr, "usage: glint_make_model SHAPE MIX OUT.gguf [--layers N] [--vocab N]\n"
-                    "  N: 1 to 1000 layers, 512 to 1000000 tokens\n  SHAPE:");
+    fprintf(stderr, "usage: glint_make_model SHAPE MIX OUT.gguf [--layers N] [--vocab N] [--ffn N]\n"
+                    "  N: 1 to 1000 layers, 512 to 1000000 tokens, a feed-forward width of 256 to 65536\n  SHAPE:");
     for (size_t i = 0; i < COUNT(shapes); i++) fprintf(stderr, " %s", shapes[i].name);
     fprintf(stderr, "\n  MIX:");
     for (size_t i = 0; i < COUNT(mixes); i++) fprintf(stderr, " %s", mixes[i].name);
@@ -288,12 +288,15 @@ static bool parse_count(const char *text, unsigned long least, unsigned long mos
 }
 
 static bool parse(int argc, char **argv, plan *p, const char **path) {
-    static const struct option options[] = {
-        {"layers", required_argument, NULL, 'l'}, {"vocab", required_argument, NULL, 'v'}, {0}};
-    uint32_t layers = 0, vocabulary = 0;
+    static const struct option options[] = {{"layers", required_argument, NULL, 'l'},
+                                            {"vocab", required_argument, NULL, 'v'},
+                                            {"ffn", required_argument, NULL, 'f'},
+                                            {0}};
+    uint32_t layers = 0, vocabulary = 0, ffn = 0;
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         if (c == 'l' && parse_count(optarg, 1, 1000, &layers)) continue;
         if (c == 'v' && parse_count(optarg, MAKE_LEAST_TOKENS, 1000000, &vocabulary)) continue;
+        if (c == 'f' && parse_count(optarg, 256, 65536, &ffn)) continue;
         return false;
     }
     if (argc - optind != 3) return false;
@@ -303,6 +306,7 @@ static bool parse(int argc, char **argv, plan *p, const char **path) {
         if (!strcmp(mixes[i].name, argv[optind + 1])) p->mix = &mixes[i];
     if (layers) p->shape.layers = layers;
     if (vocabulary) p->shape.vocabulary = vocabulary;
+    if (ffn) p->shape.ffn = ffn;
     *path = argv[optind + 2];
     return p->shape.name && p->mix;
 }

@@ -106,15 +106,37 @@ static void learn(backend_program *p, int n_rows, double seconds) {
     double sum = 0;
     for (int g = 0; g < p->n_groups && p->watched; g++) sum += group_seconds(p, n_rows, g);
     p->watched = p->watched && seconds <= longer * sum;
+    double before = p->row_seconds;
     p->row_seconds = seconds / count_rows(p, n_rows);
+    p->steady_seconds = isinf(before) ? 0 : fmin(before, p->row_seconds);
+}
+
+/* Not waited for yet, and still remembered. */
+static bool in_flight(const backend_program *p, backend_ticket ticket) {
+    return ticket >= p->waited && ticket < p->steps && ticket + BACKEND_IN_FLIGHT >= p->steps;
+}
+
+/* It began with its first command or, where one was on its way, when that ended, which is known or not. */
+static bool began_when(const backend_program *p, const gles_run *r, double *when) {
+    *when = fmax(r->began, p->ended);
+    return r->n_rows && (r->began >= p->ended || !p->ended_before);
+}
+
+double gles_pieces_due(const backend_program *p, backend_ticket ticket) {
+    const gles_run *r = &p->runs[ticket % BACKEND_IN_FLIGHT];
+    double began;
+    if (!in_flight(p, ticket) || !began_when(p, r, &began) || p->steady_seconds <= 0) return 0;
+    return began + p->steady_seconds * count_rows(p, r->n_rows);
 }
 
 void gles_pieces_waited(backend_program *p, backend_ticket ticket, bool late) {
     const gles_run *r = &p->runs[ticket % BACKEND_IN_FLIGHT];
-    double now = base_seconds();
-    if (ticket < p->waited || ticket + BACKEND_IN_FLIGHT < p->steps) return;
-    bool alone = r->began >= p->ended; /* else it began when the one before it ended */
-    if (r->n_rows && !late && (alone || !p->ended_before)) learn(p, r->n_rows, now - fmax(r->began, p->ended));
+    double now = base_seconds(), began;
+    if (!in_flight(p, ticket)) return;
+    if (late || !began_when(p, r, &began))
+        p->steady_seconds = 0;
+    else
+        learn(p, r->n_rows, now - began);
     p->ended = now;
     p->ended_before = late;
     p->waited = ticket + 1;
