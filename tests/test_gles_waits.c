@@ -1,4 +1,5 @@
 /* Waiting for steps: when one is due, and that a thread which waits sleeps until shortly before. */
+#include <math.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -8,43 +9,77 @@
 
 /* ---- When a step is due ---- */
 
-static void rest(long milliseconds) {
-    nanosleep(&(struct timespec){.tv_nsec = milliseconds * 1000000}, NULL);
+/* So many seconds go by. */
+static void pass(backend_program *p, double seconds) {
+    for (int i = 0; i < BACKEND_IN_FLIGHT; i++) p->runs[i].began -= seconds;
+    p->ended -= seconds;
 }
 
-static void begin_step(backend_program *p) {
-    gles_pieces_begin(p, 1);
+static void begin_rows(backend_program *p, int n) {
+    gles_pieces_begin(p, n);
     p->steps++;
 }
 
-/* Two steps, one after the other, have to tell how long they take. */
+static void begin_step(backend_program *p) {
+    begin_rows(p, 1);
+}
+
+static void end_step(backend_program *p, backend_ticket ticket, double seconds, bool late) {
+    pass(p, seconds);
+    gles_pieces_waited(p, ticket, late);
+}
+
+/* Is the step `ticket` due when it has taken so long, from its beginning or, if that is later, from the end of
+ * the one before? */
+static bool is_due(const backend_program *p, backend_ticket ticket, double seconds) {
+    const gles_run *r = &p->runs[ticket % BACKEND_IN_FLIGHT];
+    return fabs(gles_pieces_due(p, ticket) - fmax(r->began, p->ended) - seconds) < 0.01 * seconds;
+}
+
+/* Two steps of as many rows, one after the other, that took as long tell how long the next one takes. */
 static void test_due(void) {
-    double known[1];
-    backend_program p = {.request.max_rows = 1, .row_seconds = 1e9, .group_seconds = known};
+    const double took = 10;
+    double group[1];
+    backend_program p = {.request.max_rows = 128, .row_seconds = INFINITY, .group_seconds = group, .n_groups = 1};
     begin_step(&p);
-    CU_ASSERT_EQUAL(gles_pieces_due(&p, 0), 0);
-    rest(2);
-    gles_pieces_waited(&p, 0, false);
+    gles_pieces_watched(&p, 1, 0, took); /* of its groups */
+    end_step(&p, 0, took, false);
     CU_ASSERT_EQUAL(gles_pieces_due(&p, 0), 0); /* it is over */
     CU_ASSERT_EQUAL(gles_pieces_due(&p, 1), 0); /* it has not begun */
     begin_step(&p);
-    double took = p.row_seconds;
-    CU_ASSERT_DOUBLE_EQUAL(gles_pieces_due(&p, 1), p.runs[1].began + took, 1e-9);
+    CU_ASSERT_EQUAL(gles_pieces_due(&p, 1), 0); /* one alone tells nothing */
+    end_step(&p, 1, took, false);
     begin_step(&p);
-    rest(30);
-    gles_pieces_waited(&p, 1, false);
-    CU_ASSERT(p.row_seconds > took);
-    CU_ASSERT_DOUBLE_EQUAL(gles_pieces_due(&p, 2), p.ended + took, 1e-9); /* the less of two, behind step 1 */
-    gles_pieces_waited(&p, 2, true);
     begin_step(&p);
-    CU_ASSERT_EQUAL(gles_pieces_due(&p, 3), 0); /* the one before it came late */
-    gles_pieces_waited(&p, 3, false);
+    CU_ASSERT(is_due(&p, 2, took));
+    end_step(&p, 2, took, false);
+    CU_ASSERT(is_due(&p, 3, took)); /* it began behind step 2 */
+    end_step(&p, 3, took, true);
     begin_step(&p);
-    CU_ASSERT(gles_pieces_due(&p, 4) > 0);
-    gles_pieces_begin(&p, 0); /* some of its groups */
-    p.steps++;
-    gles_pieces_waited(&p, 4, false);
-    CU_ASSERT_EQUAL(gles_pieces_due(&p, 5), 0);
+    CU_ASSERT_EQUAL(gles_pieces_due(&p, 4), 0); /* the one before it came late */
+    end_step(&p, 4, took, true);
+    begin_step(&p);
+    end_step(&p, 5, took, false);
+    begin_step(&p);
+    CU_ASSERT(is_due(&p, 6, took));
+    end_step(&p, 6, took / 2, false);
+    begin_step(&p);
+    CU_ASSERT_EQUAL(gles_pieces_due(&p, 7), 0); /* the last two differ */
+    end_step(&p, 7, took / 2, false);
+    begin_step(&p);
+    CU_ASSERT(is_due(&p, 8, took / 2));
+    end_step(&p, 8, took / 2, false);
+    begin_rows(&p, 100);
+    CU_ASSERT_EQUAL(gles_pieces_due(&p, 9), 0);
+    end_step(&p, 9, took / 2, false);
+    begin_rows(&p, 100);
+    CU_ASSERT_EQUAL(gles_pieces_due(&p, 10), 0); /* the last two differ in this */
+    end_step(&p, 10, took / 2, false);
+    begin_rows(&p, 100);
+    CU_ASSERT(is_due(&p, 11, took / 2));
+    end_step(&p, 11, took / 2, false);
+    begin_rows(&p, 0); /* some groups of a step */
+    CU_ASSERT_EQUAL(gles_pieces_due(&p, 12), 0);
 }
 
 /* ---- Sleeping ---- */

@@ -289,7 +289,8 @@ struct backend_program {
     bool ended_before;                 /* than that: nobody waited then */
     gles_run runs[BACKEND_IN_FLIGHT];  /* by step */
     double row_seconds;                /* that a row of a step takes; infinite: nothing is known yet */
-    double steady_seconds;             /* the less of the last two steps; 0: one of them is not known */
+    double last_seconds, last_rows;    /* of the last step of which they are known, counted as pieces.c does */
+    double steady_seconds;             /* of the next one, if the last two were alike; 0: not known */
     double tried_seconds, tried_share; /* then: of a row in groups that were waited for, and their share */
     double *share;                     /* by group: of a step's time, a guess */
     double *group_seconds;             /* by group: measured with watched_rows rows; infinite: never yet */

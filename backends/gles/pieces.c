@@ -103,12 +103,14 @@ void gles_pieces_begin(backend_program *p, int n_rows) {
 /* Groups are watched again when steps take longer than they did, as attention does in the course of a long text. */
 static void learn(backend_program *p, int n_rows, double seconds) {
     const double longer = 1.25;
-    double sum = 0;
+    double sum = 0, rows = count_rows(p, n_rows), less = fmin(seconds, p->last_seconds);
     for (int g = 0; g < p->n_groups && p->watched; g++) sum += group_seconds(p, n_rows, g);
     p->watched = p->watched && seconds <= longer * sum;
-    double before = p->row_seconds;
-    p->row_seconds = seconds / count_rows(p, n_rows);
-    p->steady_seconds = isinf(before) ? 0 : fmin(before, p->row_seconds);
+    p->row_seconds = seconds / rows;
+    bool alike = rows == p->last_rows && fmax(seconds, p->last_seconds) <= longer * less;
+    p->steady_seconds = alike ? less : 0;
+    p->last_seconds = seconds;
+    p->last_rows = rows;
 }
 
 /* Not waited for yet, and still remembered. */
@@ -122,11 +124,13 @@ static bool began_when(const backend_program *p, const gles_run *r, double *when
     return r->n_rows && (r->began >= p->ended || !p->ended_before);
 }
 
+/* Two steps of as many rows that took as long tell of the next one: the first of a program takes what drivers put off.
+ */
 double gles_pieces_due(const backend_program *p, backend_ticket ticket) {
     const gles_run *r = &p->runs[ticket % BACKEND_IN_FLIGHT];
     double began;
-    if (!in_flight(p, ticket) || !began_when(p, r, &began) || p->steady_seconds <= 0) return 0;
-    return began + p->steady_seconds * count_rows(p, r->n_rows);
+    if (!in_flight(p, ticket) || !began_when(p, r, &began)) return 0;
+    return p->steady_seconds > 0 && count_rows(p, r->n_rows) == p->last_rows ? began + p->steady_seconds : 0;
 }
 
 void gles_pieces_waited(backend_program *p, backend_ticket ticket, bool late) {
