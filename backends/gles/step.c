@@ -234,9 +234,10 @@ static bool is_over(const backend_program *p, backend_ticket ticket) {
 }
 
 /* Drivers keep a processor busy with looking at what they wait for, so this thread sleeps through most of a step's time
- * before they do. Says whether the step was over, maybe for long. */
+ * before they do. Behind a sleep the next commands take some 5 us more, for which a device that has no other step to go
+ * on with would wait: there only long sleeps are worth it. Says whether the step was over, maybe for long. */
 static bool comes_late(const backend_program *p, backend_ticket ticket) {
-    const double share = 0.875, waking = 100e-6, least = 50e-6;
+    const double share = 0.875, waking = 100e-6, least = p->steps > ticket + 1 ? 50e-6 : 5e-3;
     if (is_over(p, ticket)) return true;
     double seconds = share * (gles_pieces_due(p, ticket) - base_seconds()) - waking;
     if (seconds < least) return false;
