@@ -75,7 +75,34 @@ static void test_parts(void) {
     tape_close(&t);
 }
 
+/* A cache goes without those of another context, whose buffers have the same numbers. */
+static void test_two_contexts(void) {
+    static float page[LAYERS * NUMBERS];
+    glint_device_info list[DEVICES];
+    int n = support_gles(list, DEVICES);
+    tape t;
+    make_tape(&t);
+    const backend_cache_request r = {.tape = &t, .n_ops = t.n_ops, .pages = {PAGES}};
+    fill_page(page, 1);
+    for (int i = 0; i < n; i++) {
+        const backend *b = backend_of_device(list[i].name);
+        backend_device *d[2];
+        backend_cache *c[2];
+        glint_error err;
+        for (int k = 0; k < 2; k++) {
+            SUPPORT_OK(b->open(list[i].name, &(backend_options){0}, &d[k], &err), &err);
+            SUPPORT_OK(b->cache_open(d[k], &r, &c[k], &err), &err);
+        }
+        SUPPORT_OK(b->cache_write(c[1], 0, 0, page, &err), &err);
+        b->cache_close(d[0], c[0]);
+        CU_ASSERT(has_page(b, c[1], 0, 1));
+        b->cache_close(d[1], c[1]);
+        for (int k = 0; k < 2; k++) b->close(d[k]);
+    }
+    tape_close(&t);
+}
+
 int main(void) {
-    const support_case cases[] = {{"layers in parts", test_parts}};
+    const support_case cases[] = {{"layers in parts", test_parts}, {"two contexts", test_two_contexts}};
     return support_main("gles cache", cases, sizeof cases / sizeof *cases);
 }

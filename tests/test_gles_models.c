@@ -213,6 +213,45 @@ static void test_fused(void) {
     }
 }
 
+/* Work groups that have not met leave anything: whoever reads what a step made is told, at the end of a model and where
+ * it is split. */
+static bool is_told(glint_session *s) {
+    glint_error err;
+    int32_t id;
+    SUPPORT_OK(glint_session_step(s, &(glint_row){.token = 5, .output = true}, 1, &err), &err);
+    SUPPORT_OK(glint_session_argmax(s, 0, &id, &err), &err);
+    return strstr(glint_session_reason(s), "did not meet") != NULL;
+}
+
+static void expect_told(glint_model *m, const char *device, const char *parts) {
+    glint_error err;
+    glint_session *s = NULL;
+    glint_session_options o = {.device = device, .split = parts, .context = 64};
+    setenv("GLINT_GLES_FUSE", "1", 1);
+    SUPPORT_OK(glint_session_open(m, &o, &s, &err), &err);
+    unsetenv("GLINT_GLES_FUSE");
+    backend_device *d = s->split.parts[0].device;
+    bool meets = s->split.parts[0].programs[0]->meets;
+    CU_ASSERT(!is_told(s));
+    SUPPORT_OK(gles_use(d, &err), &err);
+    SUPPORT_OK(gles_write(d, &d->grid, sizeof(uint32_t), sizeof(uint32_t), &(uint32_t){1}, &err), &err);
+    CU_ASSERT_EQUAL(is_told(s), meets); /* and goes on elsewhere */
+    glint_session_close(&s);
+}
+
+static void test_not_met(void) {
+    glint_device_info list[DEVICES];
+    int n = support_gles(list, DEVICES);
+    glint_model *m = open_model("gguf/stories260K-f32.gguf");
+    for (int d = 0; d < n; d++) {
+        char parts[96];
+        snprintf(parts, sizeof parts, "%.63s=0-2,cpu=3-4", list[d].name);
+        expect_told(m, list[d].name, NULL);
+        expect_told(m, NULL, parts);
+    }
+    glint_model_close(&m);
+}
+
 /* A cache so long that attention of one row goes through it in pieces, which the product behind joins; in a context of
  * more than 8,192 a work group takes all heads that share keys. */
 static void test_pieces(void) {
@@ -254,10 +293,9 @@ static void test_pieces(void) {
 }
 
 int main(void) {
-    const support_case cases[] = {{"storage blocks of 64 KiB", test_small_blocks},
-                                  {"a cache in parts", test_cache_in_parts},
-                                  {"a context too long", test_long_context},
-                                  {"fused or op by op", test_fused},
-                                  {"a long cache in pieces", test_pieces}};
+    const support_case cases[] = {
+        {"storage blocks of 64 KiB", test_small_blocks}, {"a cache in parts", test_cache_in_parts},
+        {"a context too long", test_long_context},       {"fused or op by op", test_fused},
+        {"work groups that do not meet", test_not_met},  {"a long cache in pieces", test_pieces}};
     return support_main("gles models", cases, sizeof cases / sizeof *cases);
 }

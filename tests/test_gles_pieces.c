@@ -15,6 +15,7 @@ static int first_commands[GROUPS + 1] = {0, 1, 2, 4, 5, 6, 7}; /* group 2 has tw
 
 /* Of steps of so many rows that take so long, all groups of which have been watched, with these shares. */
 typedef struct plan {
+    backend_device d;
     backend_program p;
     double group_seconds[GROUPS], share[GROUPS];
 } plan;
@@ -29,6 +30,7 @@ static void make_plan(plan *x, int rows, double seconds) {
                       .watched_rows = rows}};
     x->p.group_seconds = x->group_seconds;
     x->p.share = x->share;
+    x->p.device = &x->d;
     for (int g = 0; g < GROUPS; g++) x->group_seconds[g] = shares[g] * seconds;
     memcpy(x->share, shares, sizeof shares);
 }
@@ -116,6 +118,7 @@ static void test_learns(void) {
     for (int i = 0; i < BACKEND_IN_FLIGHT + 1; i++, p->steps++) gles_pieces_begin(p, 1);
     gles_pieces_waited(p, 2, false); /* when it began is forgotten */
     CU_ASSERT_EQUAL(p->row_seconds, known);
+    for (backend_ticket i = p->steps - BACKEND_IN_FLIGHT; i < p->steps - 2; i++) gles_pieces_waited(p, i, false);
     rest(10);
     gles_pieces_waited(p, p->steps - 2, false);
     known = p->row_seconds;

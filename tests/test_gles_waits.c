@@ -12,7 +12,7 @@
 /* So many seconds go by. */
 static void pass(backend_program *p, double seconds) {
     for (int i = 0; i < BACKEND_IN_FLIGHT; i++) p->runs[i].began -= seconds;
-    p->ended -= seconds;
+    p->device->order.ended -= seconds;
 }
 
 static void begin_rows(backend_program *p, int n) {
@@ -33,14 +33,16 @@ static void end_step(backend_program *p, backend_ticket ticket, double seconds, 
  * the one before? */
 static bool is_due(const backend_program *p, backend_ticket ticket, double seconds) {
     const gles_run *r = &p->runs[ticket % BACKEND_IN_FLIGHT];
-    return fabs(gles_pieces_due(p, ticket) - fmax(r->began, p->ended) - seconds) < 0.01 * seconds;
+    return fabs(gles_pieces_due(p, ticket) - fmax(r->began, p->device->order.ended) - seconds) < 0.01 * seconds;
 }
 
 /* Two steps of as many rows, one after the other, that took as long tell how long the next one takes. */
 static void test_due(void) {
     const double took = 10;
     double group[1];
-    backend_program p = {.request.max_rows = 128, .row_seconds = INFINITY, .group_seconds = group, .n_groups = 1};
+    backend_device d = {0};
+    backend_program p = {
+        .device = &d, .request.max_rows = 128, .row_seconds = INFINITY, .group_seconds = group, .n_groups = 1};
     begin_step(&p);
     gles_pieces_watched(&p, 1, 0, took); /* of its groups */
     end_step(&p, 0, took, false);
@@ -80,6 +82,30 @@ static void test_due(void) {
     end_step(&p, 11, took / 2, false);
     begin_rows(&p, 0); /* some groups of a step */
     CU_ASSERT_EQUAL(gles_pieces_due(&p, 12), 0);
+}
+
+/* When a step began that nobody waited for the end of is not known, and then not when the next one began either:
+ * neither of the same program, as of a prompt in chunks, nor of another one on the device. */
+static void test_unknown(void) {
+    const double took = 10;
+    backend_device d = {0};
+    backend_program p = {.device = &d, .request.max_rows = 1, .row_seconds = INFINITY}, other = p;
+    for (int i = 0; i < 2; i++) {
+        begin_step(&p);
+        end_step(&p, (backend_ticket)i, took, false);
+    }
+    begin_step(&other);
+    begin_step(&p);
+    CU_ASSERT_EQUAL(gles_pieces_due(&p, 2), 0);
+    end_step(&p, 2, 2 * took, false);
+    CU_ASSERT_DOUBLE_EQUAL(p.row_seconds, took, 0.01); /* not learnt from */
+    gles_pieces_waited(&other, 0, false);              /* behind the other one: it is over anyway */
+    CU_ASSERT(isinf(other.row_seconds));
+    begin_step(&p);
+    end_step(&p, 3, took, false);
+    CU_ASSERT_DOUBLE_EQUAL(p.row_seconds, took, 0.01);
+    begin_step(&p);
+    CU_ASSERT(is_due(&p, 4, took));
 }
 
 /* ---- Sleeping ---- */
@@ -155,6 +181,6 @@ static void test_sleeps(void) {
 }
 
 int main(void) {
-    static const support_case cases[] = {{"due", test_due}, {"sleeps", test_sleeps}};
+    static const support_case cases[] = {{"due", test_due}, {"not known", test_unknown}, {"sleeps", test_sleeps}};
     return support_main("gles waits", cases, sizeof cases / sizeof *cases);
 }

@@ -103,6 +103,7 @@ glint_status gles_cache_open(backend_device *d, const backend_cache_request *r, 
 
 void gles_cache_close(backend_device *d, backend_cache *c) {
     if (!c) return;
+    gles_use(d, NULL);
     for (int i = 0; c->buffers && i < c->n_buffers; i++) gles_buffer_close(d, &c->buffers[i]);
     arena_free(&c->memory);
     free(c);

@@ -27,11 +27,10 @@ typedef struct gles_staging {
     int next;
 } gles_staging;
 
-/* A small place that the device writes and the host reads, each time after a fence of its own. */
+/* A small place that the device writes and the host reads, behind a fence. */
 typedef struct gles_slot {
     GLuint id;
     const void *memory; /* persistently mapped; NULL: mapped at each reading */
-    GLsync fence;
 } gles_slot;
 
 /* What keeps the device awake while it rests (awake.c). */
@@ -42,6 +41,14 @@ typedef struct gles_awake {
     bool works, resting;
     double began, rested; /* when this rest began; seconds that the last one took */
 } gles_awake;
+
+/* The steps of all programs of a device, one after the other: how many have begun, one behind the last that was waited
+ * for, and when that was over (late: or before). */
+typedef struct gles_order {
+    uint64_t begun, waited;
+    double ended;
+    bool late;
+} gles_order;
 
 struct backend_device {
     gles_context c;
@@ -65,6 +72,7 @@ struct backend_device {
     uint32_t arrived;    /* arrivals there so far, modulo 2^32 */
     gles_crew *crew;     /* that re-codes weights */
     gles_awake awake;
+    gles_order order;
 };
 
 glint_status gles_memory_open(backend_device *d, glint_error *err);
@@ -94,13 +102,13 @@ glint_status gles_read_rows(backend_device *d, const gles_buffer *from, size_t o
                             size_t n, void *out, glint_error *err);
 glint_status gles_slot_open(backend_device *d, size_t bytes, gles_slot *out, glint_error *err);
 void gles_slot_close(backend_device *d, gles_slot *s);
-/* Fills the slot in the order of the commands: the first, n rows of `bytes`, `stride` bytes apart, to place `at` of it,
- * the fence. */
-void gles_slot_begin(backend_device *d, gles_slot *s);
+/* Fills the slot in the order of the commands: the first, then n rows of `bytes`, `stride` bytes apart, to place `at`
+ * of it. It can be read when a fence behind them has been waited for. */
+void gles_slot_begin(backend_device *d, const gles_slot *s);
 void gles_slot_copy(backend_device *d, size_t at, const gles_buffer *from, size_t offset, size_t stride, size_t bytes,
                     size_t n);
-void gles_slot_end(backend_device *d, gles_slot *s);
-glint_status gles_slot_read(backend_device *d, gles_slot *s, size_t offset, size_t bytes, void *out, glint_error *err);
+glint_status gles_slot_read(backend_device *d, const gles_slot *s, size_t offset, size_t bytes, void *out,
+                            glint_error *err);
 glint_status gles_write(backend_device *d, const gles_buffer *to, size_t offset, size_t bytes, const void *in,
                         glint_error *err);
 
@@ -230,6 +238,7 @@ typedef struct gles_changes {
 typedef struct gles_run {
     double began;
     int n_rows;
+    uint64_t number; /* in the order of the device's steps */
 } gles_run;
 
 /* What the program of a tape's phases is made for (phases_shape.c). */
@@ -284,9 +293,7 @@ struct backend_program {
     uint32_t spare; /* scratch of ops: its first float */
     int64_t ahead;  /* step_words hold the angles of one row at this position; GLES_NONE: of none */
     backend_ticket steps;
-    backend_ticket waited; /* one behind the last step whose end was waited for, and when it was there */
-    double ended;
-    bool ended_before;                 /* than that: nobody waited then */
+    backend_ticket waited;             /* one behind the last step that was waited for */
     gles_run runs[BACKEND_IN_FLIGHT];  /* by step */
     double row_seconds;                /* that a row of a step takes; infinite: nothing is known yet */
     double last_seconds, last_rows;    /* of the last step of which they are known, counted as pieces.c does */
@@ -296,7 +303,8 @@ struct backend_program {
     double *group_seconds;             /* by group: measured with watched_rows rows; infinite: never yet */
     double watched_rows;
     bool watched;       /* group_seconds are those of a step not long ago */
-    size_t *snapshot;   /* by tape value: the byte of a slot where it outlasts the step; SIZE_MAX: it does not */
+    size_t *snapshot;   /* by tape value: the byte of a slot where it outlasts the step; SIZE_MAX: it does not. Where
+                           phases meet a slot begins with whether they did not. */
     bool argmax_in_top; /* a slot holds argmax as the first of the likeliest alone */
     backend_ticket *snapshots_end;        /* by tape value: one behind the last step that made one */
     gles_slot lasting[BACKEND_IN_FLIGHT]; /* argmax and snapshots of the last steps */
@@ -349,7 +357,7 @@ gles_part gles_part_of(const backend_weight *w, int slice, uint32_t out, uint32_
 /* The largest scratch that any op needs, in floats. */
 uint32_t gles_spare_floats(const backend_compile_request *r);
 /* What top_k needs for itself, in floats that begin as zeros. */
-uint32_t gles_top_work(const backend_program *p);
+size_t gles_top_work(const backend_program *p);
 /* What products in parts need for themselves; takes it from p->spare on. */
 void gles_place_split(backend_program *p);
 #endif

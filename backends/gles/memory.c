@@ -267,15 +267,12 @@ glint_status gles_slot_open(backend_device *d, size_t bytes, gles_slot *out, gli
 }
 
 void gles_slot_close(backend_device *d, gles_slot *s) {
-    if (s->fence) d->c.gl.DeleteSync(s->fence);
     if (s->id) d->c.gl.DeleteBuffers(1, &s->id);
     *s = (gles_slot){0};
 }
 
-void gles_slot_begin(backend_device *d, gles_slot *s) {
+void gles_slot_begin(backend_device *d, const gles_slot *s) {
     const gles_gl *gl = &d->c.gl;
-    if (s->fence) gl->DeleteSync(s->fence);
-    s->fence = NULL;
     gl->MemoryBarrier(GL_BUFFER_UPDATE_BARRIER_BIT);
     gl->BindBuffer(GL_COPY_WRITE_BUFFER, s->id);
 }
@@ -293,14 +290,9 @@ void gles_slot_copy(backend_device *d, size_t at, const gles_buffer *from, size_
                               (GLintptr)(at + i * bytes), (GLsizeiptr)bytes);
 }
 
-void gles_slot_end(backend_device *d, gles_slot *s) {
-    s->fence = d->c.gl.FenceSync(GL_SYNC_GPU_COMMANDS_COMPLETE, 0);
-}
-
-glint_status gles_slot_read(backend_device *d, gles_slot *s, size_t offset, size_t bytes, void *out, glint_error *err) {
+glint_status gles_slot_read(backend_device *d, const gles_slot *s, size_t offset, size_t bytes, void *out,
+                            glint_error *err) {
     const gles_gl *gl = &d->c.gl;
-    glint_status status = gles_wait(d, &s->fence, err);
-    if (status) return status;
     const char *p = s->memory;
     if (!p) {
         gl->BindBuffer(GL_COPY_READ_BUFFER, s->id);

@@ -73,6 +73,22 @@ static bool agrees(const backend_program *p, const tape_op *op, const gles_phase
     return s->head_dim == op->p.head_dim && op->p.heads / op->p.kv_heads % s->group == 0;
 }
 
+/* Is there room for the sums of a row of each matrix of the group of n ops from op i on, the least a work group takes?
+ */
+static bool has_room(const backend_program *p, int i, int n, const gles_phase_shape *s) {
+    enum { LANES = 32 };
+    bool gated = gles_op_at(p, i + n - 1)->kind == TAPE_GATE;
+    int rows = 0, turns = 0;
+    for (int j = i; j < i + n; j++) {
+        if (gles_op_at(p, j)->kind != TAPE_MATMUL) continue;
+        const backend_weight *w = gles_weight_of(p, gles_op_at(p, j), 0);
+        rows += w->n_slices;
+        turns = ((int)gles_blocks(w->cols) + LANES - 1) / LANES;
+    }
+    rows = gated ? 2 : rows < GLES_PHASE_PARTS ? rows : GLES_PHASE_PARTS;
+    return (rows * turns * LANES) >> s->fold <= s->partials / 2;
+}
+
 /* Room for x; for the queries of attention, and for a row of its results for each 32 invocations. */
 static int x_quads(const gles_phase_shape *s) {
     enum { LANES = 32 };
@@ -104,6 +120,8 @@ bool gles_phases_shape(const backend_program *p, gles_phase_shape *out) {
     bool good = d->c.limits.blocks >= BINDINGS && s.x_blocks > 0 && s.head_dim % 8 == 0 &&
                 s.head_dim / 4 <= s.threads && s.quads_each <= MOST_QUADS && shared_bytes(d, &s) <= d->c.limits.shared;
     for (int i = 0; i < p->request.n_ops && good; i++) good = agrees(p, gles_op_at(p, i), &s);
+    for (int i = 0, n; i < p->request.n_ops && good; i += n ? n : 1)
+        if ((n = gles_products_group(p, i)) > 0) good = has_room(p, i, n, &s);
     *out = s;
     return good;
 }

@@ -97,7 +97,7 @@ gles_piece gles_cut(uint32_t x, uint32_t y, uint32_t n, uint32_t least) {
 
 void gles_pieces_begin(backend_program *p, int n_rows) {
     gles_run *r = &p->runs[p->steps % BACKEND_IN_FLIGHT];
-    *r = (gles_run){base_seconds(), n_rows};
+    *r = (gles_run){base_seconds(), n_rows, p->device->order.begun++};
 }
 
 /* Groups are watched again when steps take longer than they did, as attention does in the course of a long text. */
@@ -118,10 +118,11 @@ static bool in_flight(const backend_program *p, backend_ticket ticket) {
     return ticket >= p->waited && ticket < p->steps && ticket + BACKEND_IN_FLIGHT >= p->steps;
 }
 
-/* It began with its first command or, where one was on its way, when that ended, which is known or not. */
+/* It began with its first command or when the one before it on the device ended, which is known or not. */
 static bool began_when(const backend_program *p, const gles_run *r, double *when) {
-    *when = fmax(r->began, p->ended);
-    return r->n_rows && (r->began >= p->ended || !p->ended_before);
+    const gles_order *o = &p->device->order;
+    *when = fmax(r->began, o->ended);
+    return r->n_rows && r->number == o->waited && (r->began >= o->ended || !o->late);
 }
 
 /* Two steps of as many rows that took as long tell of the next one: the first of a program takes what drivers put off.
@@ -141,7 +142,7 @@ void gles_pieces_waited(backend_program *p, backend_ticket ticket, bool late) {
         p->steady_seconds = 0;
     else
         learn(p, r->n_rows, now - began);
-    p->ended = now;
-    p->ended_before = late;
     p->waited = ticket + 1;
+    gles_order *o = &p->device->order;
+    if (r->number >= o->waited) *o = (gles_order){o->begun, r->number + 1, now, late};
 }

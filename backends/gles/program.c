@@ -22,12 +22,21 @@ static void place_chosen(backend_program *p) {
     p->spare += ((uint32_t)p->request.max_rows + ROW_FLOATS - 1) / ROW_FLOATS * ROW_FLOATS;
 }
 
+static glint_status check_scratch(const backend_program *p, size_t bytes, glint_error *err) {
+    if (bytes <= (size_t)p->device->c.limits.block) return GLINT_OK;
+    return base_fail(err, GLINT_DEVICE,
+                     "%s: a batch of %d rows needs %zu bytes of scratch, a storage block holds %lld; ask for a smaller "
+                     "batch",
+                     p->device->c.renderer, p->request.max_rows, bytes, (long long)p->device->c.limits.block);
+}
+
 static glint_status place_values(backend_program *p, const int *group_of, glint_error *err) {
     const backend_compile_request *r = &p->request;
     const tape *t = r->tape;
     tape_plan plan;
     glint_status s = tape_plan_memory(t, r->first_op, r->n_ops, group_of, p->kept, r->max_rows, r->max_outputs,
                                       ROW_FLOATS * sizeof(float), GLES_OFFSET, &p->memory, &plan, err);
+    if (!s) s = check_scratch(p, plan.total_bytes, err);
     if (s) return s;
     for (int v = 0; v < t->n_values; v++) {
         p->stride[v] = ((uint32_t)t->values[v].width + ROW_FLOATS - 1) / ROW_FLOATS * ROW_FLOATS;
@@ -36,16 +45,14 @@ static glint_status place_values(backend_program *p, const int *group_of, glint_
     p->spare = (uint32_t)(plan.total_bytes / sizeof(float));
     place_chosen(p);
     p->top_work = p->spare;
-    p->spare += gles_top_work(p);
+    s = check_scratch(p, sizeof(float) * (p->spare + gles_top_work(p)), err);
+    if (s) return s;
+    p->spare += (uint32_t)gles_top_work(p);
     gles_place_split(p);
     uint32_t ops = gles_spare_floats(r), phases = p->fused ? gles_phases_spare(p) : 0;
     size_t bytes = sizeof(float) * ((size_t)p->spare + (ops > phases ? ops : phases));
-    if (bytes > (size_t)p->device->c.limits.block)
-        return base_fail(err, GLINT_DEVICE,
-                         "%s: a batch of %d rows needs %zu bytes of scratch, a storage block holds "
-                         "%lld; ask for a smaller batch",
-                         p->device->c.renderer, r->max_rows, bytes, (long long)p->device->c.limits.block);
-    return gles_buffer_open(p->device, bytes, &p->act, err);
+    s = check_scratch(p, bytes, err);
+    return s ? s : gles_buffer_open(p->device, bytes, &p->act, err);
 }
 
 static size_t most_rows(const backend_compile_request *r, tape_value v) {
@@ -56,7 +63,7 @@ static size_t most_rows(const backend_compile_request *r, tape_value v) {
 static glint_status open_lasting(backend_program *p, glint_error *err) {
     const backend_compile_request *r = &p->request;
     const tape *t = r->tape;
-    size_t bytes = 0;
+    size_t bytes = p->meets ? sizeof(uint32_t) : 0;
     p->snapshot = arena_array(&p->memory, (size_t)t->n_values, sizeof *p->snapshot);
     p->snapshots_end = arena_array(&p->memory, (size_t)t->n_values, sizeof *p->snapshots_end);
     if (!p->snapshot || !p->snapshots_end) return no_memory(err);

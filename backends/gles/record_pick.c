@@ -52,12 +52,12 @@ static uint32_t work_of_row(uint32_t width) {
     return 2 * count_parts(width) + 1;
 }
 
-uint32_t gles_top_work(const backend_program *p) {
+size_t gles_top_work(const backend_program *p) {
     const tape *t = p->request.tape;
     for (int i = 0; i < p->request.n_ops; i++) {
         const tape_op *op = gles_op_at(p, i);
         if (op->kind == TAPE_TOP_K && op->out == t->top && p->kept[op->out])
-            return rows_of_result(&p->request, op) * work_of_row(width_of_operand(&p->request, op));
+            return (size_t)rows_of_result(&p->request, op) * work_of_row(width_of_operand(&p->request, op));
     }
     return 0;
 }
@@ -74,14 +74,11 @@ glint_status gles_record_top_k(backend_program *p, const tape_op *op, glint_erro
     q.extra[0] = (uint32_t)op->p.k;
     p->argmax_in_top = both && p->request.max_outputs == 1;
     q.extra[1] = both ? p->offset[op[1].out] : UINT32_MAX;
-    bool meets = p->fused && p->meets; /* then numbers may come from phases that did not */
-    const gles_define defines[] = {
-        {"KEPT", NULL, TOP_KEPT}, {"ROOM", NULL, TOP_ROOM}, {"MOST_PARTS", NULL, TOP_PARTS}, {"MEETS", NULL, meets}};
+    const gles_define defines[] = {{"KEPT", NULL, TOP_KEPT}, {"ROOM", NULL, TOP_ROOM}, {"MOST_PARTS", NULL, TOP_PARTS}};
     gles_command c = {.storage = {p->act.id},
                       .fixed = gles_divide_up(q.blocks * TOP_TEAM, (uint32_t)p->device->threads),
                       .y_rows = 1,
                       .rows = gles_rows_of(p, op),
                       .barrier = true};
-    if (meets) c.storage[7] = p->device->grid.id;
     return gles_add_command(p, "top_k.comp", defines, GLES_COUNT(defines), c, &q, err);
 }

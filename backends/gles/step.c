@@ -178,8 +178,13 @@ static int run_phases(const backend_program *p, int first, int n, const gles_cha
 /* What outlasts the step is copied beside, where the host can read it while the next one runs. */
 static void keep_snapshots(backend_program *p, const backend_batch *b, int first, int n) {
     const tape *t = p->request.tape;
-    gles_slot *slot = &p->lasting[p->steps % BACKEND_IN_FLIGHT];
-    bool any = false;
+    const gles_slot *slot = &p->lasting[p->steps % BACKEND_IN_FLIGHT];
+    bool any = p->meets;
+    if (any) {
+        gles_slot_begin(p->device, slot);
+        gles_slot_copy(p->device, 0, &p->device->grid, sizeof(uint32_t), 0, sizeof(uint32_t),
+                       1); /* grid.glsl's failed */
+    }
     for (int i = n > 0 ? p->groups[first].first_op : 0; n > 0 && i <= p->groups[first + n - 1].last_op; i++) {
         tape_value v = t->ops[i].out;
         if (v < 0 || p->snapshot[v] == SIZE_MAX) continue;
@@ -191,7 +196,6 @@ static void keep_snapshots(backend_program *p, const backend_batch *b, int first
                        sizeof(float) * (size_t)t->values[v].width,
                        (size_t)(t->values[v].outputs ? b->n_outputs : b->n_rows));
     }
-    if (any) gles_slot_end(p->device, slot);
 }
 
 /* Groups [first, last), which fit into a piece or are one. */
@@ -246,10 +250,14 @@ static bool comes_late(const backend_program *p, backend_ticket ticket) {
     return is_over(p, ticket);
 }
 
-static glint_status wait_for_step(backend_program *p, backend_ticket ticket, GLsync *busy, glint_error *err) {
-    bool late = comes_late(p, ticket);
-    glint_status s = gles_wait(p->device, busy, err);
-    if (!s) gles_pieces_waited(p, ticket, late);
+/* For the step `ticket`, after those before it: each takes its own time. */
+static glint_status wait_for(backend_program *p, backend_ticket ticket, glint_error *err) {
+    glint_status s = GLINT_OK;
+    for (backend_ticket i = p->waited; i <= ticket && i < p->steps && !s; i++) {
+        bool late = comes_late(p, i);
+        s = gles_wait(p->device, &p->changes[i % BACKEND_IN_FLIGHT].busy, err);
+        if (!s) gles_pieces_waited(p, i, late);
+    }
     return s;
 }
 
@@ -259,7 +267,7 @@ glint_status gles_run_groups(backend_program *p, const backend_batch *b, int fir
                              glint_error *err) {
     glint_status s = gles_use(p->device, err);
     gles_changes *changes = &p->changes[p->steps % BACKEND_IN_FLIGHT];
-    if (!s && changes->busy) s = wait_for_step(p, p->steps - BACKEND_IN_FLIGHT, &changes->busy, err);
+    if (!s && p->steps >= BACKEND_IN_FLIGHT) s = wait_for(p, p->steps - BACKEND_IN_FLIGHT, err);
     if (s) return s;
     gles_pieces_begin(p, n == p->n_groups ? b->n_rows : 0);
     send_batch(p, changes, b);
@@ -285,22 +293,14 @@ static glint_status not_there(const backend_program *p, tape_value v, glint_erro
                      p->request.tape->values[v].name);
 }
 
-static glint_status not_met(const backend_program *p, glint_error *err) {
+/* Work groups that have not met leave results that are not to be believed, whichever they are. */
+static glint_status check_met(const backend_program *p, backend_ticket ticket, glint_error *err) {
+    uint32_t failed = 0;
+    if (!p->meets || ticket >= p->steps) return GLINT_OK;
+    const gles_slot *slot = &p->lasting[ticket % BACKEND_IN_FLIGHT];
+    glint_status s = gles_slot_read(p->device, slot, 0, sizeof failed, &failed, err);
+    if (s || !failed) return s;
     return base_fail(err, GLINT_DEVICE, "%s: work groups of a dispatch did not meet", p->device->c.renderer);
-}
-
-/* Where phases have not met, argmax and the likeliest say so: what else the step ended with is not to be believed. */
-static bool tells(const backend_program *p, tape_value v) {
-    return v == p->request.tape->argmax || v == p->request.tape->top;
-}
-
-static glint_status check_met(backend_program *p, backend_ticket ticket, glint_error *err) {
-    tape_value v = p->request.tape->argmax;
-    float id = 0;
-    if (!p->meets || v < 0 || p->snapshot[v] == SIZE_MAX || ticket >= p->snapshots_end[v]) return GLINT_OK;
-    gles_slot *slot = &p->lasting[ticket % BACKEND_IN_FLIGHT];
-    glint_status s = gles_slot_read(p->device, slot, p->snapshot[v], sizeof id, &id, err);
-    return !s && id < 0 ? not_met(p, err) : s;
 }
 
 /* Rows of a value of the newest step, from scratch. */
@@ -312,12 +312,11 @@ static glint_status read_scratch(const backend_program *p, tape_value v, int fir
 }
 
 /* The same of any step in flight, where a snapshot of it was made. */
-static glint_status read_snapshot(backend_program *p, backend_ticket ticket, tape_value v, int first_row, int n,
+static glint_status read_snapshot(const backend_program *p, backend_ticket ticket, tape_value v, int first_row, int n,
                                   float *out, glint_error *err) {
     size_t width = (size_t)p->request.tape->values[v].width;
-    glint_status s = gles_slot_read(p->device, &p->lasting[ticket % BACKEND_IN_FLIGHT],
-                                    p->snapshot[v] + 4 * (size_t)first_row * width, 4 * (size_t)n * width, out, err);
-    return !s && tells(p, v) && out[0] < 0 ? not_met(p, err) : s;
+    return gles_slot_read(p->device, &p->lasting[ticket % BACKEND_IN_FLIGHT],
+                          p->snapshot[v] + 4 * (size_t)first_row * width, 4 * (size_t)n * width, out, err);
 }
 
 glint_status gles_read_value(backend_program *p, backend_ticket ticket, tape_value v, int first_row, int n, float *out,
@@ -325,13 +324,11 @@ glint_status gles_read_value(backend_program *p, backend_ticket ticket, tape_val
     if (!p->kept[v] && !p->writable[v]) return not_there(p, v, err);
     glint_status s = gles_use(p->device, err);
     if (s || !n) return s;
-    if (v == p->request.tape->logits) s = check_met(p, ticket, err);
+    s = wait_for(p, ticket, err);
+    if (!s) s = check_met(p, ticket, err);
     if (s) return s;
-    bool late = comes_late(p, ticket);
     bool lasts = p->snapshot[v] != SIZE_MAX && ticket < p->snapshots_end[v];
-    s = lasts ? read_snapshot(p, ticket, v, first_row, n, out, err) : read_scratch(p, v, first_row, n, out, err);
-    if (!s) gles_pieces_waited(p, ticket, late);
-    return s;
+    return lasts ? read_snapshot(p, ticket, v, first_row, n, out, err) : read_scratch(p, v, first_row, n, out, err);
 }
 
 glint_status gles_write_value(backend_program *p, tape_value v, int first_row, int n, const float *in,
