@@ -404,5 +404,5 @@ void choose_best() {
     best_at = NONE;
     for (uint i = t; i < P.pairs; i += T) keep_best(a[P.best + 2u * i], uint(a[P.best + 2u * i + 1u]));
     join_best();
-    if (t == 0u) a[P.result] = best_at == NONE ? 0.0 : float(best_at);
+    if (t == 0u) a[P.result] = grid_failed() ? -1.0 : best_at == NONE ? 0.0 : float(best_at);
 }

@@ -4,6 +4,8 @@
 layout(std430, binding = 7) volatile coherent buffer Grid { uint arrived, failed; };
 shared bool lost;
 
+bool grid_failed() { return failed != 0u; }
+
 // Arriving and waiting are two calls, so that what a phase needs to know of itself, and loads of what no other work group
 // writes, come between them. A memory barrier waits for loads too: theirs come behind the first one, and only one
 // invocation has another. (Whatever is read behind the wait is coherent.)

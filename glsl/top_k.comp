@@ -14,6 +14,12 @@ layout(local_size_x = THREADS) in;
 #include "order.glsl"
 layout(std430, binding = 0) readonly buffer Numbers { uvec4 numbers[]; }; // the same as Act; never written meanwhile
 layout(std430, binding = 3) coherent buffer Act { uint a[]; };
+#if MEETS
+layout(std430, binding = 7) readonly buffer Grid { uint arrived, failed; }; // see grid.glsl
+bool is_lost() { return failed != 0u; }
+#else
+bool is_lost() { return false; }
+#endif
 const uint T = uint(THREADS), TEAM = 64u, TEAMS = T / TEAM;
 const uint LISTS = 128u;                   // parts that count as one where there are more
 const uint EACH = uint(MOST_PARTS) / T;    // parts of an invocation
@@ -156,10 +162,11 @@ void find_best(uint row, uint work) {
 
 void write_best(uint result, uint first) {
     for (uint i = gl_LocalInvocationIndex; i < extra0; i += T) {
-        a[result + i] = floatBitsToUint(float(best[i].y));
+        a[result + i] = floatBitsToUint(is_lost() ? -1.0 : float(best[i].y));
         a[result + extra0 + i] = order_bits(best[i].x);
     }
-    if (gl_LocalInvocationIndex == 0u && first != NONE) a[first] = floatBitsToUint(float(best[0].y));
+    if (gl_LocalInvocationIndex == 0u && first != NONE)
+        a[first] = floatBitsToUint(is_lost() ? -1.0 : float(best[0].y));
 }
 
 // work_group().x: parts of a row, .y: row.

@@ -209,7 +209,7 @@ static void leaves_out_what_is_not_observed(void) {
 /* ---- Phases that follow each other within a dispatch ---- */
 
 /* They do on a GPU whose work groups can wait for each other, in a software renderer on demand (test_gles_models shows
- * that it obeys). */
+ * that it obeys). Then top_k.comp has to look whether all phases before it met. */
 static void compare_meeting(op_case *c, op_device *device) {
     if (c->batch.n_rows > 1 || c->tape.top < 0) return;
     setenv("GLINT_GLES_FUSE", "1", 1);

@@ -303,8 +303,8 @@ struct backend_program {
     double *group_seconds;             /* by group: measured with watched_rows rows; infinite: never yet */
     double watched_rows;
     bool watched;       /* group_seconds are those of a step not long ago */
-    size_t *snapshot;   /* by tape value: the byte of a slot where it outlasts the step; SIZE_MAX: it does not. Where
-                           phases meet a slot begins with whether they did not. */
+    size_t *snapshot;   /* by tape value: the byte of a slot where it outlasts the step; SIZE_MAX: it does not */
+    bool keeps_failed;  /* a slot begins with grid.glsl's word, since no argmax tells of phases that have not met */
     bool argmax_in_top; /* a slot holds argmax as the first of the likeliest alone */
     backend_ticket *snapshots_end;        /* by tape value: one behind the last step that made one */
     gles_slot lasting[BACKEND_IN_FLIGHT]; /* argmax and snapshots of the last steps */

@@ -63,7 +63,8 @@ static size_t most_rows(const backend_compile_request *r, tape_value v) {
 static glint_status open_lasting(backend_program *p, glint_error *err) {
     const backend_compile_request *r = &p->request;
     const tape *t = r->tape;
-    size_t bytes = p->meets ? sizeof(uint32_t) : 0;
+    p->keeps_failed = p->meets && (t->argmax < 0 || p->offset[t->argmax] == UINT32_MAX);
+    size_t bytes = p->keeps_failed ? sizeof(uint32_t) : 0;
     p->snapshot = arena_array(&p->memory, (size_t)t->n_values, sizeof *p->snapshot);
     p->snapshots_end = arena_array(&p->memory, (size_t)t->n_values, sizeof *p->snapshots_end);
     if (!p->snapshot || !p->snapshots_end) return no_memory(err);

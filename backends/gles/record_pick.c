@@ -74,11 +74,14 @@ glint_status gles_record_top_k(backend_program *p, const tape_op *op, glint_erro
     q.extra[0] = (uint32_t)op->p.k;
     p->argmax_in_top = both && p->request.max_outputs == 1;
     q.extra[1] = both ? p->offset[op[1].out] : UINT32_MAX;
-    const gles_define defines[] = {{"KEPT", NULL, TOP_KEPT}, {"ROOM", NULL, TOP_ROOM}, {"MOST_PARTS", NULL, TOP_PARTS}};
+    bool meets = p->fused && p->meets; /* then numbers may come from phases that did not */
+    const gles_define defines[] = {
+        {"KEPT", NULL, TOP_KEPT}, {"ROOM", NULL, TOP_ROOM}, {"MOST_PARTS", NULL, TOP_PARTS}, {"MEETS", NULL, meets}};
     gles_command c = {.storage = {p->act.id},
                       .fixed = gles_divide_up(q.blocks * TOP_TEAM, (uint32_t)p->device->threads),
                       .y_rows = 1,
                       .rows = gles_rows_of(p, op),
                       .barrier = true};
+    if (meets) c.storage[7] = p->device->grid.id;
     return gles_add_command(p, "top_k.comp", defines, GLES_COUNT(defines), c, &q, err);
 }

@@ -179,11 +179,10 @@ static int run_phases(const backend_program *p, int first, int n, const gles_cha
 static void keep_snapshots(backend_program *p, const backend_batch *b, int first, int n) {
     const tape *t = p->request.tape;
     const gles_slot *slot = &p->lasting[p->steps % BACKEND_IN_FLIGHT];
-    bool any = p->meets;
+    bool any = p->keeps_failed;
     if (any) {
         gles_slot_begin(p->device, slot);
-        gles_slot_copy(p->device, 0, &p->device->grid, sizeof(uint32_t), 0, sizeof(uint32_t),
-                       1); /* grid.glsl's failed */
+        gles_slot_copy(p->device, 0, &p->device->grid, sizeof(uint32_t), 0, sizeof(uint32_t), 1);
     }
     for (int i = n > 0 ? p->groups[first].first_op : 0; n > 0 && i <= p->groups[first + n - 1].last_op; i++) {
         tape_value v = t->ops[i].out;
@@ -293,13 +292,20 @@ static glint_status not_there(const backend_program *p, tape_value v, glint_erro
                      p->request.tape->values[v].name);
 }
 
-/* Work groups that have not met leave results that are not to be believed, whichever they are. */
+/* Where work groups have not met no result is to be believed. The id of argmax is negative then; a range without it has
+ * a word for it, which would take a token 2 us more where the host waits. */
 static glint_status check_met(const backend_program *p, backend_ticket ticket, glint_error *err) {
-    uint32_t failed = 0;
-    if (!p->meets || ticket >= p->steps) return GLINT_OK;
+    tape_value v = p->request.tape->argmax;
     const gles_slot *slot = &p->lasting[ticket % BACKEND_IN_FLIGHT];
-    glint_status s = gles_slot_read(p->device, slot, 0, sizeof failed, &failed, err);
-    if (s || !failed) return s;
+    glint_status s = GLINT_OK;
+    uint32_t failed = 0;
+    float id = 0;
+    if (!p->meets || ticket >= p->steps) return GLINT_OK;
+    if (p->keeps_failed)
+        s = gles_slot_read(p->device, slot, 0, sizeof failed, &failed, err);
+    else if (ticket < p->snapshots_end[v])
+        s = gles_slot_read(p->device, slot, p->snapshot[v], sizeof id, &id, err);
+    if (s || (!failed && id >= 0)) return s;
     return base_fail(err, GLINT_DEVICE, "%s: work groups of a dispatch did not meet", p->device->c.renderer);
 }
 
