@@ -70,7 +70,7 @@ static glint_status decode_ahead(glint_session *s, const glint_generate_options 
         ++*steps;
         if (more) status = session_step_previous(s, err);
         if (!status) status = session_chosen(s, ticket, &g.id, err);
-        if (status == GLINT_DEVICE && !session_recover(s, err)) return decode_on(s, o, g, steps, err);
+        if (status == GLINT_DEVICE && !(status = session_recover(s, err))) return decode_on(s, o, g, steps, err);
         if (status) break;
         stop = tell(s, o, &g) || !more;
         if (stop && more) status = glint_session_cut(s, 0, glint_session_length(s, 0) - 1, err);

@@ -73,11 +73,11 @@ static glint_status reopen(glint_session *s, const past *p, glint_error *err) {
     return status ? status : refill(s, p, err);
 }
 
-static void tell(glint_session *s, const char *lost, const char *cause) {
+static void tell(glint_session *s, const char *lost, const char *cause, bool going_on) {
     glint_error line; /* which loses its middle where it is too long */
     base_fail(&line, GLINT_DEVICE, "%s failed: %s", lost, cause);
     snprintf(s->reason, sizeof s->reason, "%s", line.message);
-    base_fail(&line, GLINT_DEVICE, "%s; going on with %s", s->reason, s->device_name);
+    if (going_on) base_fail(&line, GLINT_DEVICE, "%s; going on with %s", s->reason, s->device_name);
     if (s->notice) s->notice(line.message, s->notice_user);
 }
 
@@ -93,11 +93,12 @@ glint_status session_recover(glint_session *s, glint_error *err) {
         if (status) break;
         status = reopen(s, &p, &now);
         lost = status == GLINT_DEVICE;
-        tell(s, name, cause.message);
+        tell(s, name, cause.message, !status);
         if (status) cause = now;
     }
     if (status && err) *err = cause;
     s->lost = status != GLINT_OK;
+    if (s->lost) s->step_rows = 0; /* parts may have no programs any more */
     arena_free(&p.memory);
     return status;
 }

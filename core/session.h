@@ -70,7 +70,7 @@ glint_status session_chosen(glint_session *s, backend_ticket ticket, int32_t *ou
 
 /* After GLINT_DEVICE: places the model anew without the device that failed, fills the caches from the history and
  * repeats the last step, so that its values can be read. `err` is the failure on entry. Fails with it where no other
- * device is left. */
+ * device is left, or with what kept another one from taking over; then the session is lost and nothing can be read. */
 glint_status session_recover(glint_session *s, glint_error *err);
 
 /* ---- Reading behind the device ---- */

@@ -75,6 +75,7 @@ glint_status session_read(glint_session *s, tape_value v, int first_row, int n, 
 }
 
 static glint_status check_output(const glint_session *s, int k, glint_error *err) {
+    if (check_alive(s, err)) return GLINT_DEVICE;
     if (s->step_rows && k >= 0 && k < s->step_outputs) return GLINT_OK;
     return base_fail(err, GLINT_USAGE, "the last step has no output row %d", k);
 }
@@ -110,6 +111,7 @@ glint_status glint_session_top(glint_session *s, int k, glint_token_logit *out, 
 
 glint_status glint_session_value(glint_session *s, int value, int first_row, int rows, float *out, glint_error *err) {
     if (value < 0 || value >= s->n_values) return base_fail(err, GLINT_USAGE, "there is no observed value %d", value);
+    if (check_alive(s, err)) return GLINT_DEVICE;
     int have = !s->step_rows ? 0 : s->values[value].outputs ? s->step_outputs : s->step_rows;
     if (first_row < 0 || rows < 0 || first_row > have - rows)
         return base_fail(err, GLINT_USAGE, "%s has %d rows in the last step", s->values[value].name, have);

@@ -170,7 +170,8 @@ typedef struct glint_session_options { /* zeros are the defaults */
      * the head too, and then everything. 0: wherever a token is fastest. */
     int gpu_layers;
     const char *memory; /* how much of devices may be used: "gles:0=8G,cpu=16G"; else what their drivers say is free */
-    /* Called with one line for people when a device has failed and the session goes on without it; NULL: not wanted. */
+    /* Called with one line for people when a device has failed and the session goes on without it, or tries to; NULL:
+     * not wanted. */
     void (*notice)(const char *line, void *user);
     void *notice_user;
 } glint_session_options;
@@ -183,6 +184,9 @@ const char *glint_session_device(const glint_session *session); /* the device's 
 const char *glint_session_reason(const glint_session *session); /* why that one */
 int glint_session_context(const glint_session *session);
 int glint_session_batch(const glint_session *session);
+
+/* A device that fails is left out: the others, or the CPU, take its place, and what was asked is answered. Where they
+ * cannot the failure is told, and steps and reading are GLINT_DEVICE from then on. */
 
 /* One row of work. A row's position must be the length of its sequence so far (rows of one call count in order). */
 typedef struct glint_row {

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "backends/failing/failing.h"
+#include "core/session.h"
 #include "glint.h"
 
 enum { PROMPT = 21, BATCH = 8, STEPS = 10, SPLIT = 256, TEXT = 200 };
@@ -37,9 +38,9 @@ static glint_model *open_model(const char *name) {
 static glint_session *open_session(glint_model *m, const char *where) {
     glint_error err;
     glint_session *s = NULL;
-    bool split = strchr(where, '=') != NULL;
-    glint_session_options o = {.device = split ? NULL : where,
-                               .split = split ? where : NULL,
+    bool cuts = strchr(where, '=') != NULL;
+    glint_session_options o = {.device = cuts ? NULL : where,
+                               .split = cuts ? where : NULL,
                                .precision = GLINT_EXACT,
                                .threads = 1, /* the models are tiny */
                                .context = 256,
@@ -131,18 +132,18 @@ static void check_cuts(const char *model, const char *outer, const char *inner, 
     open_bench(&b, model);
     int pieces = glint_model_layers(b.model) + 2;
     for (int i = 1; i < pieces; i++) {
-        char split[SPLIT] = "";
+        char cuts[SPLIT] = "";
         if (!all && i != 1 && i != 3 && i != pieces - 1) continue;
-        add_pieces(b.model, inner, 0, i, split);
-        add_pieces(b.model, outer, i, pieces, split);
-        check_split(&b, model, split);
+        add_pieces(b.model, inner, 0, i, cuts);
+        add_pieces(b.model, outer, i, pieces, cuts);
+        check_split(&b, model, cuts);
         for (int k = i + 1; k < pieces; k++) {
             if (!all && (i != 3 || k != 4)) continue;
-            split[0] = 0;
-            add_pieces(b.model, outer, 0, i, split);
-            add_pieces(b.model, inner, i, k, split);
-            add_pieces(b.model, outer, k, pieces, split);
-            check_split(&b, model, split);
+            cuts[0] = 0;
+            add_pieces(b.model, outer, 0, i, cuts);
+            add_pieces(b.model, inner, i, k, cuts);
+            add_pieces(b.model, outer, k, pieces, cuts);
+            check_split(&b, model, cuts);
         }
     }
     close_bench(&b);
@@ -167,10 +168,10 @@ static void test_two_contexts(void) {
     int n = support_gles(list, 4);
     open_bench(&b, models[0]);
     for (int d = 0; d < n; d++) {
-        char split[SPLIT];
+        char cuts[SPLIT];
         const char *name = list[d].name;
-        snprintf(split, sizeof split, "%.60s=0-1,failing:step9999@%.60s=2-4,%.60s=5-7", name, name, name);
-        check_split(&b, models[0], split);
+        snprintf(cuts, sizeof cuts, "%.60s=0-1,failing:step9999@%.60s=2-4,%.60s=5-7", name, name, name);
+        check_split(&b, models[0], cuts);
     }
     close_bench(&b);
 }
@@ -201,10 +202,10 @@ static void write_text(glint_model *m, const char *where, bool by_host, text *ou
     static const int32_t prompt[] = {1, 403, 407, 261, 378, 300, 310, 290, 320, 280, 17};
     glint_error err;
     glint_session *s = NULL;
-    bool split = strchr(where, '=') != NULL;
+    bool cuts = strchr(where, '=') != NULL;
     *out = (text){.n = 0};
-    glint_session_options o = {.device = split ? NULL : where,
-                               .split = split ? where : NULL,
+    glint_session_options o = {.device = cuts ? NULL : where,
+                               .split = cuts ? where : NULL,
                                .precision = GLINT_EXACT,
                                .threads = 1,
                                .context = 256,
@@ -316,10 +317,59 @@ static void test_nothing_left(void) {
     SUPPORT_OK(glint_session_feed(s, 0, ids, 3, &err), &err);
     CU_ASSERT_EQUAL(glint_session_step(s, &(glint_row){.token = 5, .output = true}, 1, &err), GLINT_DEVICE);
     CU_ASSERT_PTR_NOT_NULL(strstr(err.message, "lost on purpose"));
-    CU_ASSERT_EQUAL(glint_session_logits(s, 0, &logits, &err), GLINT_USAGE);
+    CU_ASSERT_EQUAL(glint_session_logits(s, 0, &logits, &err), GLINT_DEVICE);
     CU_ASSERT_EQUAL(glint_session_step(s, &(glint_row){.token = 5}, 1, &err), GLINT_DEVICE);
     CU_ASSERT_EQUAL(glint_session_feed(s, 0, ids, 3, &err), GLINT_DEVICE);
     glint_session_close(&s);
+    CU_ASSERT_EQUAL(failing_devices_open(), 0);
+    glint_model_close(&m);
+}
+
+/* What takes over from a device that ran ahead fails while it is loaded, and so does what is left then. */
+typedef struct taken {
+    glint_session *session;
+    text told;
+} taken;
+
+static bool spoil(const glint_generated *g, void *user) {
+    taken *t = user;
+    placement *w = &t->session->where;
+    if (g->index != 2) return true;
+    w->parts[w->n] = w->parts[0]; /* the next one to be opened */
+    snprintf(w->parts[w->n++].device, PLACEMENT_NAME, "failing:adopt1@cpu");
+    return true;
+}
+
+static void test_nobody_takes_over(void) {
+    static const int32_t ids[] = {1, 403, 407};
+    glint_model *m = open_model("gguf/stories260K-f32.gguf");
+    taken t = {0};
+    glint_error err;
+    const float *logits;
+    int32_t id;
+    int n;
+    float value[64];
+    glint_token_logit top[GLINT_TOP];
+    glint_session_options o = {.device = "failing:step5@cpu",
+                               .memory = "cpu=1K",
+                               .threads = 1,
+                               .top = true,
+                               .observe = "layers.1.out",
+                               .notice = on_notice,
+                               .notice_user = &t.told};
+    glint_generate_options g = {.prompt = ids, .n_prompt = 3, .n = 20, .token = spoil, .user = &t};
+    SUPPORT_OK(glint_session_open(m, &o, &t.session, &err), &err);
+    CU_ASSERT_EQUAL(glint_generate(t.session, NULL, &g, NULL, &err), GLINT_DEVICE);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.message, "lost on purpose"));
+    CU_ASSERT_EQUAL(t.told.notices, 1);
+    CU_ASSERT_STRING_EQUAL(t.told.notice, "failing:step5@cpu failed: the device was lost on purpose");
+    CU_ASSERT_EQUAL(glint_session_argmax(t.session, 0, &id, &err), GLINT_DEVICE);
+    CU_ASSERT_EQUAL(glint_session_logits(t.session, 0, &logits, &err), GLINT_DEVICE);
+    CU_ASSERT_EQUAL(glint_session_top(t.session, 0, top, &n, &err), GLINT_DEVICE);
+    CU_ASSERT_EQUAL(glint_session_value(t.session, 0, 0, 1, value, &err), GLINT_DEVICE);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.message, "lost its device"));
+    CU_ASSERT_EQUAL(glint_generate(t.session, NULL, &g, NULL, &err), GLINT_DEVICE);
+    glint_session_close(&t.session);
     CU_ASSERT_EQUAL(failing_devices_open(), 0);
     glint_model_close(&m);
 }
@@ -436,6 +486,7 @@ int main(void) {
                                   {"a device fails at every 7th step", test_faults},
                                   {"devices fail at other times", test_faults_elsewhere},
                                   {"nothing is left", test_nothing_left},
+                                  {"nobody takes over", test_nobody_takes_over},
                                   {"sequences come back", test_sequences_come_back},
                                   {"rings come round", test_rings_come_round}};
     return support_main("split", cases, sizeof cases / sizeof *cases);
