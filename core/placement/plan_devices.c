@@ -15,7 +15,7 @@ static double read_size(const char *text, size_t n) {
     size_t digits = strspn(text, "0123456789.");
     double x = digits ? strtod(text, &end) : 0;
     if (!digits || digits > n || end != text + digits || !isfinite(x)) return 0;
-    const char *unit = digits < n ? strchr(units, text[digits] & ~0x20) : NULL;
+    const char *unit = digits < n && text[digits] > ' ' ? strchr(units, text[digits] & ~0x20) : NULL;
     for (const char *u = units; unit && u <= unit; u++) x *= 1024;
     const char *rest = text + digits + (unit != NULL);
     size_t left = n - digits - (unit != NULL);
