@@ -155,7 +155,7 @@ static void test_placements(void) {
         {{.device = "null", .gpu_layers = 99}, "null"},
         {{.split = "null=0-7,cpu=head"}, "null=embed,0-7,cpu=head"},
         {{.split = "null=0-7", .memory = "null=1G"}, "null"},
-        {{.split = "null=0-7", .memory = "cpu=1,null=4.5MiB,other=7TB"}, "null"},
+        {{.split = "null=0-7", .memory = "cpu=1,null=4.5MiB,null:7=7TB"}, "null"},
     };
     glint_model *m = open_model("gemma3-shakespeare-Q4_K_M.gguf");
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -186,6 +186,13 @@ static void test_refusals(void) {
         {{.device = "null", .memory = "null=8 "}, GLINT_USAGE, "\"null=8 \" is not DEVICE=SIZE"},
         {{.device = "null", .memory = "null=8\t,cpu=1"}, GLINT_USAGE, "is not DEVICE=SIZE"},
         {{.device = "null", .memory = "null=8G "}, GLINT_USAGE, "is not DEVICE=SIZE"},
+        {{.device = "null", .memory = "other=16G"}, GLINT_USAGE, "other: no such device"},
+        {{.memory = "null=1G,other:0=16G"}, GLINT_USAGE, "other:0: no such device"},
+        {{.device = "null", .memory = "null =16G"}, GLINT_USAGE, "null : no such device"},
+        {{.device = "null", .memory = "null=1G,cpu=1G, null=2G"}, GLINT_USAGE, "null is named twice"},
+        {{.memory = "cpu=1G,cpu=1G"}, GLINT_USAGE, "cpu is named twice"},
+        {{.device = "null", .memory = ""}, GLINT_USAGE, "\"\" is not DEVICE=SIZE"},
+        {{.device = "cpu", .memory = "cpu=1K"}, GLINT_DEVICE, "1.0 kB may be used"},
         {{.device = "null", .memory = "null=0"}, GLINT_USAGE, "is not DEVICE=SIZE"},
         {{.device = "null", .memory = "null=-8G"}, GLINT_USAGE, "is not DEVICE=SIZE"},
         {{.device = "null", .memory = "null=1.2.3"}, GLINT_USAGE, "is not DEVICE=SIZE"},
@@ -199,6 +206,38 @@ static void test_refusals(void) {
         if (!said) printf("\n    case %zu: %s", i, err.message);
         CU_ASSERT(said);
     }
+    glint_model_close(&m);
+}
+
+/* Limits hold also where Glint chooses itself: for a CPU that takes everything, for the first GPU by either name. */
+static void test_limits_of_chosen(void) {
+    plan p;
+    placed at;
+    plan_device gpu;
+    int n = 0;
+    char text[PLACEMENT_TEXT], limit[64];
+    glint_error err = {""};
+    glint_model *m = open_model("gemma3-shakespeare-Q4_K_M.gguf");
+    open_plan(&p, m);
+    CU_ASSERT_EQUAL(place_on_cpu(&p, &(glint_session_options){.memory = "cpu=1K"}, "a test", &at, &err), GLINT_DEVICE);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.message, "1.0 kB may be used"));
+    SUPPORT_OK(plan_find_hardware(NULL, &gpu, 1, &n, &err), &err);
+    if (n) {
+        snprintf(limit, sizeof limit, "%s=1G", gpu.backend->name);
+        SUPPORT_OK(plan_find_device(gpu.name, limit, &gpu, &err), &err);
+        CU_ASSERT_EQUAL(gpu.memory_bytes, 1 << 30);
+        snprintf(limit, sizeof limit, "%s=1G,%.40s=2G", gpu.backend->name, gpu.name);
+        CU_ASSERT_EQUAL(plan_find_device(gpu.name, limit, &gpu, &err), GLINT_USAGE);
+    } else {
+        glint_session *s = NULL;
+        glint_session_options o = {.memory = "cpu=1K"};
+        CU_ASSERT_EQUAL(place(m, o, text, &err), GLINT_DEVICE);
+        CU_ASSERT_EQUAL(glint_session_open(m, &o, &s, &err), GLINT_DEVICE);
+        o.gpu_layers = 3;
+        CU_ASSERT_EQUAL(place(m, o, text, &err), GLINT_DEVICE);
+        SUPPORT_OK(place(m, (glint_session_options){.memory = "null:9=16G,cpu=1G"}, text, &err), &err);
+    }
+    plan_close(&p);
     glint_model_close(&m);
 }
 
@@ -242,6 +281,7 @@ int main(void) {
                                   {"the choice is the best there is", test_choice_is_best},
                                   {"what was asked for", test_placements},
                                   {"refusals", test_refusals},
+                                  {"limits of what was chosen", test_limits_of_chosen},
                                   {"measured", test_measured}};
     return support_main("plan", cases, sizeof cases / sizeof *cases);
 }

@@ -40,7 +40,8 @@ static glint_status place_whole(const plan *p, const glint_session_options *o, c
 glint_status place_on_cpu(const plan *p, const glint_session_options *o, const char *reason, placed *out,
                           glint_error *err) {
     const char *name = cpu_name();
-    return place_whole(p, o, name, strcmp(name, processor) ? "GLINT_CPU=ref" : reason, out, err);
+    glint_status s = place_whole(p, o, name, strcmp(name, processor) ? "GLINT_CPU=ref" : reason, out, err);
+    return s ? s : plan_check(p, &out->where, out->devices, err);
 }
 
 static glint_status place_split(const plan *p, const glint_session_options *o, placed *out, glint_error *err) {
@@ -131,13 +132,14 @@ static glint_status place_on_gpu(const plan *p, const glint_session_options *o, 
 
 glint_status place_session(const plan *p, const glint_session_options *o, placed *out, glint_error *err) {
     bool named = o->device && strcmp(o->device, "auto") != 0;
-    glint_status s;
+    glint_status s = plan_check_memory(o->memory, err);
+    if (s) return s;
     if (o->split)
         s = place_split(p, o, out, err);
     else if (o->gpu_layers > 0)
         s = place_on_gpu(p, o, out, err);
     else if (!named)
-        return place_automatically(p, o, out, err);
+        s = place_automatically(p, o, out, err);
     else if (!strcmp(o->device, processor))
         s = place_on_cpu(p, o, "asked for", out, err);
     else

@@ -14,7 +14,7 @@ typedef struct placed {
 
 /* GLINT_USAGE, GLINT_DEVICE: what was asked for cannot be, or cannot fit. */
 glint_status place_session(const plan *p, const glint_session_options *o, placed *out, glint_error *err);
-/* Everything on the CPU; GLINT_CPU=ref puts the oracle in its place. */
+/* Everything on the CPU; GLINT_CPU=ref puts the oracle in its place. GLINT_DEVICE: it may not use enough memory. */
 glint_status place_on_cpu(const plan *p, const glint_session_options *o, const char *reason, placed *out,
                           glint_error *err);
 /* Without the device of part `failed`: the others share the model, with the CPU beside them where they do not hold it.

@@ -72,9 +72,12 @@ double plan_seconds(const plan *p, const plan_device *d, int first, int end, int
 
 /* ---- Devices ---- */
 
-/* A device by name, with the memory that may be used: what `memory` ("gles:0=8G,cpu=16G"; NULL: nothing) says, else
- * what the driver says is free. GLINT_USAGE: no backend has such names, or `memory` cannot be read. */
+/* A device by name, with the memory that may be used: what `memory` ("gles:0=8G,cpu=16G", "gles" being the first GPU;
+ * NULL: nothing) says, else what the driver says is free. GLINT_USAGE: no backend has such names, or `memory` cannot be
+ * read. */
 glint_status plan_find_device(const char *name, const char *memory, plan_device *out, glint_error *err);
+/* Can `memory` be read, whichever devices are used? GLINT_USAGE: no; a device that no backend has, or one twice. */
+glint_status plan_check_memory(const char *memory, glint_error *err);
 /* The hardware GPUs there are, at most `room`, in the order of the drivers. */
 glint_status plan_find_hardware(const char *memory, plan_device *out, int room, int *n, glint_error *err);
 /* Opens the device and takes its numbers, in about a second on hardware; `prompts`: also the rate. */

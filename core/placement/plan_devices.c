@@ -23,18 +23,53 @@ static double read_size(const char *text, size_t n) {
     return good ? x : 0;
 }
 
-/* What `memory` says of a device; *bytes is left alone where it says nothing. All of it is read, so that a mistake is
- * told whichever device is meant. */
-static glint_status read_memory(const char *memory, const char *name, double *bytes, glint_error *err) {
-    for (const char *item = memory; item && *item; item += strspn(item, ", ")) {
-        size_t n = strcspn(item, ","), equals = strcspn(item, "=");
-        double x = equals < n ? read_size(item + equals + 1, n - equals - 1) : 0;
-        if (!equals || x < 1)
-            return base_fail(err, GLINT_USAGE, "memory: \"%.*s\" is not DEVICE=SIZE, as gles:0=8G", (int)n, item);
-        if (strlen(name) == equals && !strncmp(item, name, equals)) *bytes = x;
-        item += n;
+static const char *next_item(const char *item) {
+    item += strcspn(item, ",");
+    return item + strspn(item, ", ");
+}
+
+static bool names(const char *item, const char *device) {
+    size_t n = strlen(device);
+    return n && !strncmp(item, device, n) && item[n] == '=';
+}
+
+/* The bytes of one item of `memory`. Its backend must be there, its device need not: one list serves machines with and
+ * without a GPU. */
+static glint_status read_item(const char *memory, const char *item, double *bytes, glint_error *err) {
+    char name[PLACEMENT_NAME];
+    size_t n = strcspn(item, ","), equals = strcspn(item, "=");
+    double x = equals < n ? read_size(item + equals + 1, n - equals - 1) : 0;
+    if (!equals || x < 1)
+        return base_fail(err, GLINT_USAGE, "memory: \"%.*s\" is not DEVICE=SIZE, as gles:0=8G", (int)n, item);
+    snprintf(name, sizeof name, "%.*s", (int)equals, item);
+    if (equals >= sizeof name || !backend_of_device(name))
+        return base_fail(err, GLINT_USAGE, "memory: %s: no such device", name);
+    for (const char *before = memory; before < item; before = next_item(before))
+        if (names(before, name)) return base_fail(err, GLINT_USAGE, "memory: %s is named twice", name);
+    *bytes = x;
+    return GLINT_OK;
+}
+
+/* What `memory` says of a device, which may have two names; *bytes is left alone where it says nothing. All of it is
+ * read, so that a mistake is told whichever device is meant. */
+static glint_status read_memory(const char *memory, const char *name, const char *alias, double *bytes,
+                                glint_error *err) {
+    bool found = false;
+    for (const char *item = memory; item && (*item || item == memory); item = next_item(item)) {
+        double x = 0;
+        glint_status s = read_item(memory, item, &x, err);
+        if (s) return s;
+        if (!names(item, name) && !names(item, alias)) continue;
+        if (found) return base_fail(err, GLINT_USAGE, "memory: %s is named twice, once as %s", name, alias);
+        found = true;
+        *bytes = x;
     }
     return GLINT_OK;
+}
+
+glint_status plan_check_memory(const char *memory, glint_error *err) {
+    double bytes = 0;
+    return read_memory(memory, "", "", &bytes, err);
 }
 
 /* ---- Devices ---- */
@@ -60,12 +95,20 @@ static double usable(const glint_device_info *info) {
     return (double)(bytes - bytes / 16);
 }
 
-static glint_status describe(const backend *b, const glint_device_info *info, const char *memory, plan_device *out,
-                             glint_error *err) {
+/* The other name of all[i]: "gles" is the first GPU. */
+static const char *alias_of(const glint_device_info *all, int i) {
+    const backend *b = backend_of_device(all[i].name);
+    for (int k = 0; k < i; k++)
+        if (!all[k].software && backend_of_device(all[k].name) == b) return "";
+    return all[i].software ? "" : b->name;
+}
+
+static glint_status describe(const backend *b, const glint_device_info *info, const char *alias, const char *memory,
+                             plan_device *out, glint_error *err) {
     *out = (plan_device){.backend = b, .software = info->software, .memory_bytes = usable(info)};
     memcpy(out->name, info->name, sizeof out->name);
     guess(out);
-    return read_memory(memory, out->name, &out->memory_bytes, err);
+    return read_memory(memory, out->name, alias, &out->memory_bytes, err);
 }
 
 glint_status plan_find_device(const char *name, const char *memory, plan_device *out, glint_error *err) {
@@ -76,11 +119,11 @@ glint_status plan_find_device(const char *name, const char *memory, plan_device 
     snprintf(nothing.name, sizeof nothing.name, "%s", name);
     glint_status s = b->enumerate(all, KNOWN, &n, err);
     if (s) return s;
-    for (int i = 0; i < n && i < KNOWN; i++) { /* "gles" is the first GPU */
-        bool first_hardware = !strcmp(b->name, name) && !all[i].software;
-        if (first_hardware || !strcmp(all[i].name, name)) return describe(b, &all[i], memory, out, err);
+    for (int i = 0; i < n && i < KNOWN; i++) {
+        const char *alias = alias_of(all, i);
+        if (!strcmp(alias, name) || !strcmp(all[i].name, name)) return describe(b, &all[i], alias, memory, out, err);
     }
-    return describe(b, &nothing, memory, out, err); /* whether it is there shows when it is opened */
+    return describe(b, &nothing, "", memory, out, err); /* whether it is there shows when it is opened */
 }
 
 glint_status plan_find_hardware(const char *memory, plan_device *out, int room, int *n, glint_error *err) {
@@ -90,7 +133,7 @@ glint_status plan_find_hardware(const char *memory, plan_device *out, int room, 
     if (glint_devices(all, KNOWN, &count, NULL)) return GLINT_OK; /* then there is none that could be used */
     for (int i = 0; i < count && i < KNOWN && *n < room; i++) {
         if (all[i].software) continue;
-        glint_status s = describe(backend_of_device(all[i].name), &all[i], memory, &out[*n], err);
+        glint_status s = describe(backend_of_device(all[i].name), &all[i], alias_of(all, i), memory, &out[*n], err);
         if (s) return s;
         ++*n;
     }
