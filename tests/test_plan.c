@@ -65,18 +65,24 @@ typedef struct search {
     const plan *p;
     const plan_device *devices;
     bool used[DEVICES];
+    placement where;         /* up to here */
+    plan_device on[DEVICES]; /* by part */
     double best;
 } search;
 
 /* Every way to give the pieces from `first` on to devices that are not used yet. */
 static void try_all(search *x, int first, double seconds) {
     int pieces = x->p->model->tape.layers + 2;
-    if (first == pieces && seconds < x->best) x->best = seconds;
+    if (first == pieces && seconds < x->best && !plan_check(x->p, &x->where, x->on, NULL)) x->best = seconds;
     for (int d = 0; d < DEVICES; d++) {
         if (x->used[d]) continue;
         x->used[d] = true;
-        for (int end = first + 1; end <= pieces && plan_fits(x->p, &x->devices[d], first, end); end++)
+        x->on[x->where.n] = x->devices[d];
+        for (int end = first + 1; end <= pieces && plan_fits(x->p, &x->devices[d], first, end); end++) {
+            x->where.parts[x->where.n++] = (placement_part){.first = first, .end = end};
             try_all(x, end, seconds + plan_seconds(x->p, &x->devices[d], first, end, 1));
+            x->where.n--;
+        }
         x->used[d] = false;
     }
 }
@@ -89,8 +95,20 @@ static double seconds_of(const plan *p, const placement *w, const plan_device *d
             if (strcmp(devices[d].name, q->device) != 0) continue;
             CU_ASSERT(plan_fits(p, &devices[d], q->first, q->end));
             seconds += plan_seconds(p, &devices[d], q->first, q->end, 1);
+            break; /* it may be there twice */
         }
     return seconds;
+}
+
+static plan_device random_device(support_random *r, char name, const plan_bytes *all, float most) {
+    plan_device d = device_named("null");
+    d.name[0] = name;
+    d.step = support_uniform(r, 0, 1e-4f);
+    d.launch = support_uniform(r, 0, 1e-5f);
+    d.layer = (plan_pace){8, support_uniform(r, 1e8f, 1e10f)};
+    d.head = (plan_pace){2, support_uniform(r, 1e8f, 1e10f)};
+    d.memory_bytes = all->scratch + support_uniform(r, 0, most) * (all->weights + all->cache);
+    return d;
 }
 
 static void test_choice_is_best(void) {
@@ -102,15 +120,7 @@ static void test_choice_is_best(void) {
     plan_bytes all = plan_needs(&p, &(plan_device){.backend = backend_of_device("null")}, 0, glint_model_layers(m) + 2);
     for (int round = 0; round < 200; round++) {
         plan_device devices[DEVICES];
-        for (int d = 0; d < DEVICES; d++) {
-            devices[d] = device_named("null");
-            devices[d].name[0] = (char)('a' + d);
-            devices[d].step = support_uniform(&r, 0, 1e-4f);
-            devices[d].launch = support_uniform(&r, 0, 1e-5f);
-            devices[d].layer = (plan_pace){8, support_uniform(&r, 1e8f, 1e10f)};
-            devices[d].head = (plan_pace){2, support_uniform(&r, 1e8f, 1e10f)};
-            devices[d].memory_bytes = all.scratch + support_uniform(&r, 0, 1.2f) * (all.weights + all.cache);
-        }
+        for (int d = 0; d < DEVICES; d++) devices[d] = random_device(&r, (char)('a' + d), &all, 1.2f);
         search x = {.p = &p, .devices = devices, .best = INFINITY};
         placement w = {.n = -1};
         glint_error err;
@@ -122,6 +132,76 @@ static void test_choice_is_best(void) {
         split += !s && w.n > 1;
     }
     CU_ASSERT(refused > 5 && split > 50); /* the rounds were worth running */
+    plan_close(&p);
+    glint_model_close(&m);
+}
+
+static glint_status check_on(const plan *p, const placement *w, const plan_device *devices, glint_error *err) {
+    plan_device on[PLACEMENT_MOST];
+    for (int i = 0; i < w->n; i++)
+        for (int d = DEVICES - 1; d >= 0; d--)
+            if (!strcmp(devices[d].name, w->parts[i].device)) on[i] = devices[d];
+    return plan_check(p, w, on, err);
+}
+
+/* One device before and behind another, as a CPU and a GPU: both stretches together keep within its memory, are no
+ * neighbours, and are never slower than one stretch; mostly they are the best two there are. */
+static void test_named_twice(void) {
+    plan p;
+    int twice = 0, best = 0, found = 0;
+    support_random r = support_seed(16);
+    glint_model *m = open_model("gguf/stories260K-f32.gguf");
+    open_plan(&p, m);
+    plan_bytes all = plan_needs(&p, &(plan_device){.backend = backend_of_device("null")}, 0, glint_model_layers(m) + 2);
+    for (int round = 0; round < 300; round++) {
+        plan_device devices[DEVICES] = {random_device(&r, 'a', &all, 1.2f)};
+        devices[1] = random_device(&r, 'b', &all, 1.2f);
+        devices[0].step = devices[1].step *= 0.05;
+        devices[0].head.bandwidth *= 0.1;
+        devices[0].layer.bandwidth *= 10;
+        devices[2] = devices[1];
+        search x = {.p = &p, .devices = devices, .best = INFINITY}, once = x;
+        placement w = {.n = 0};
+        glint_error err;
+        once.used[2] = true;
+        try_all(&x, 0, 0);
+        try_all(&once, 0, 0);
+        glint_status s = plan_choose(&p, devices, DEVICES, &w, &err);
+        CU_ASSERT(s == GLINT_DEVICE ? isinf(once.best) : s == GLINT_OK);
+        if (s) continue;
+        double seconds = seconds_of(&p, &w, devices);
+        SUPPORT_OK(check_on(&p, &w, devices, &err), &err);
+        for (int i = 1; i < w.n; i++) CU_ASSERT_STRING_NOT_EQUAL(w.parts[i].device, w.parts[i - 1].device);
+        CU_ASSERT(seconds > x.best - 1e-12 && seconds < once.best + 1e-12);
+        found++;
+        best += seconds < x.best + 1e-12;
+        twice += w.n > 2;
+    }
+    CU_ASSERT(found > 100 && twice > 20 && best > found * 9 / 10);
+    plan_close(&p);
+    glint_model_close(&m);
+}
+
+/* Of as many devices as a plan takes, in any order: the one for embed and layers is the last, that for the head the
+ * first. */
+static void test_every_order(void) {
+    plan p;
+    plan_device devices[PLAN_DEVICES];
+    placement w = {.n = 0};
+    glint_error err;
+    char text[PLACEMENT_TEXT];
+    glint_model *m = open_model("gguf/stories260K-f32.gguf");
+    open_plan(&p, m);
+    for (int d = 0; d < PLAN_DEVICES; d++) {
+        devices[d] = device_named("null");
+        devices[d].name[0] = (char)('a' + d);
+        devices[d].layer.bandwidth = d == PLAN_DEVICES - 1 ? 1e12 : 1e6;
+        devices[d].head.bandwidth = d ? 1e6 : 1e12;
+    }
+    devices[PLAN_DEVICES - 2] = devices[PLAN_DEVICES - 3]; /* as a CPU is */
+    SUPPORT_OK(plan_choose(&p, devices, PLAN_DEVICES, &w, &err), &err);
+    placement_text(&m->tape, &w, text);
+    CU_ASSERT_STRING_EQUAL(text, "hull=embed,0-4,aull=head");
     plan_close(&p);
     glint_model_close(&m);
 }
@@ -279,6 +359,8 @@ static void test_measured(void) {
 int main(void) {
     const support_case cases[] = {{"what pieces need", test_needs},
                                   {"the choice is the best there is", test_choice_is_best},
+                                  {"a device named twice", test_named_twice},
+                                  {"every order of devices", test_every_order},
                                   {"what was asked for", test_placements},
                                   {"refusals", test_refusals},
                                   {"limits of what was chosen", test_limits_of_chosen},

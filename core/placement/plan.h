@@ -88,8 +88,10 @@ glint_status plan_measure(const plan *p, const backend_options *options, bool pr
 
 enum { PLAN_DEVICES = 8 };
 
-/* The fastest placement on (some of) these devices, each of which may have one stretch; name a device twice to let it
- * have two. GLINT_DEVICE: they do not hold the model together. */
+/* The fastest placement on (some of) these devices, at most PLAN_DEVICES, each of which may have one stretch; name a
+ * device twice to let it have two that are no neighbours and share its memory. Where the fastest two need more of it
+ * than there is, the best of those is taken that keep within so many eighths of it each. GLINT_DEVICE: they do not hold
+ * the model together. */
 glint_status plan_choose(const plan *p, const plan_device *devices, int n, placement *out, glint_error *err);
 /* Does every part fit its device? devices[i] is that of part i. GLINT_DEVICE says what would. */
 glint_status plan_check(const plan *p, const placement *where, const plan_device *devices, glint_error *err);

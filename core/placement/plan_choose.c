@@ -1,4 +1,5 @@
-/* Choosing a placement: for every order of the devices the best cuts, by dynamic programming over the pieces. */
+/* Choosing a placement: the best cuts over all orders of the devices, by dynamic programming over sets of devices and
+ * the pieces that they have taken. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,11 +10,11 @@
 typedef struct table {
     const plan *p;
     const plan_device *devices;
-    int pieces, n; /* n: devices */
-    int *until;    /* [device][first] the end of the longest stretch that fits */
-    double *sum;   /* [device][end] seconds of the pieces before `end` */
-    double *best;  /* [place in the order][end] all pieces before `end` on the devices up to this one */
-    int *cut;      /* the same: where this device's stretch begins */
+    int pieces, n;    /* n: devices */
+    int *until;       /* [device][first] the end of the longest stretch that fits */
+    double *sum;      /* [device][end] seconds of the pieces before `end` */
+    double *best;     /* [set of devices][end] all pieces before `end` on these */
+    int *last, *from; /* the same: the device that comes last, and where its stretch begins (`end`: it has none) */
     arena memory;
 } table;
 
@@ -23,9 +24,43 @@ static size_t at(const table *t, int row, int piece) {
 
 /* INFINITY where they do not fit. */
 static double seconds_of(const table *t, int device, int first, int end) {
+    if (first == end) return 0;
     if (end > t->until[at(t, device, first)]) return INFINITY;
     double pieces = t->sum[at(t, device, end)] - t->sum[at(t, device, first)];
     return pieces + plan_step_seconds(t->p, &t->devices[device], first, end, 1);
+}
+
+static glint_status open_table(table *t, const plan *p, const plan_device *devices, int n, glint_error *err) {
+    *t = (table){.p = p, .devices = devices, .pieces = p->model->tape.layers + 2, .n = n};
+    size_t row = (size_t)t->pieces + 1, sets = (size_t)1 << n;
+    t->until = arena_array(&t->memory, (size_t)n * row, sizeof *t->until);
+    t->sum = arena_array(&t->memory, (size_t)n * row, sizeof *t->sum);
+    t->best = arena_array(&t->memory, sets * row, sizeof *t->best);
+    t->last = arena_array(&t->memory, sets * row, sizeof *t->last);
+    t->from = arena_array(&t->memory, sets * row, sizeof *t->from);
+    if (!t->until || !t->sum || !t->best || !t->last || !t->from)
+        return base_fail(err, GLINT_INTERNAL, "out of memory for a plan");
+    for (int d = 0; d < n; d++)
+        for (int piece = 0; piece < t->pieces; piece++)
+            t->sum[at(t, d, piece + 1)] = t->sum[at(t, d, piece)] + plan_piece_seconds(p, &devices[d], piece, 1);
+    return GLINT_OK;
+}
+
+/* ---- Memory ---- */
+
+enum { EIGHTHS = 8 };
+
+/* How much of its device's memory a mention of it may fill, in eighths. Of a device named twice the first has `first`,
+ * the second the rest; 0: each may have all of it. */
+static int share_of(const table *t, int mention, int first) {
+    int before = 0, all = 0;
+    for (int d = 0; d < t->n; d++) {
+        bool same = !strcmp(t->devices[d].name, t->devices[mention].name);
+        before += same && d < mention;
+        all += same;
+    }
+    if (all == 1 || !first) return EIGHTHS;
+    return before > 1 ? 0 : before ? EIGHTHS - first : first;
 }
 
 /* A longer stretch needs more: the longest that fits is found by halving. */
@@ -38,82 +73,74 @@ static int longest(const plan *p, const plan_device *d, int first, int pieces) {
     return fits;
 }
 
-static glint_status fill_table(table *t, const plan *p, const plan_device *devices, int n, glint_error *err) {
-    *t = (table){.p = p, .devices = devices, .pieces = p->model->tape.layers + 2, .n = n};
-    size_t cells = (size_t)n * ((size_t)t->pieces + 1);
-    t->until = arena_array(&t->memory, cells, sizeof *t->until);
-    t->sum = arena_array(&t->memory, cells, sizeof *t->sum);
-    t->best = arena_array(&t->memory, cells, sizeof *t->best);
-    t->cut = arena_array(&t->memory, cells, sizeof *t->cut);
-    if (!t->until || !t->sum || !t->best || !t->cut) return base_fail(err, GLINT_INTERNAL, "out of memory for a plan");
-    for (int d = 0; d < n; d++)
-        for (int piece = 0; piece < t->pieces; piece++) {
-            t->until[at(t, d, piece)] = longest(p, &devices[d], piece, t->pieces);
-            t->sum[at(t, d, piece + 1)] = t->sum[at(t, d, piece)] + plan_piece_seconds(p, &devices[d], piece, 1);
-        }
-    return GLINT_OK;
+static void share_memory(table *t, int first_share) {
+    for (int i = 0; i < t->n; i++) {
+        plan_device d = t->devices[i];
+        int share = share_of(t, i, first_share);
+        d.memory_bytes *= (double)share / EIGHTHS;
+        for (int piece = 0; piece < t->pieces; piece++)
+            t->until[at(t, i, piece)] = share ? longest(t->p, &d, piece, t->pieces) : piece;
+    }
 }
 
-/* The least time with the devices in this order; what each has is left in `cut`. */
-static double best_cuts(table *t, const int *order) {
-    for (int k = 0; k < t->n; k++)
-        for (int end = 0; end <= t->pieces; end++) {
-            double *best = &t->best[at(t, k, end)];
-            *best = INFINITY;
-            for (int first = 0; first <= end; first++) {
-                double before = k ? t->best[at(t, k - 1, first)] : first ? INFINITY : 0;
-                double seconds = before + (first < end ? seconds_of(t, order[k], first, end) : 0);
-                if (seconds >= *best) continue;
-                *best = seconds;
-                t->cut[at(t, k, end)] = first;
-            }
+/* ---- Cuts ---- */
+
+static void find_best(table *t, int set, int end) {
+    double *best = &t->best[at(t, set, end)];
+    *best = set || end ? INFINITY : 0;
+    for (int d = t->n - 1; d >= 0; d--) /* of devices that are alike the first ones are used, in their order */
+        for (int first = end; first >= 0 && (set & 1 << d); first--) {
+            double seconds = t->best[at(t, set ^ 1 << d, first)] + seconds_of(t, d, first, end);
+            if (seconds >= *best) continue;
+            *best = seconds;
+            t->last[at(t, set, end)] = d;
+            t->from[at(t, set, end)] = first;
         }
-    return t->best[at(t, t->n - 1, t->pieces)];
 }
 
-static void read_cuts(const table *t, const int *order, const plan_device *devices, placement *out) {
+/* The least time; INFINITY: the model does not fit. */
+static double best_cuts(table *t) {
+    int sets = 1 << t->n;
+    for (int set = 0; set < sets; set++)
+        for (int end = 0; end <= t->pieces; end++) find_best(t, set, end);
+    return t->best[at(t, sets - 1, t->pieces)];
+}
+
+/* Neighbours on one device become one stretch. devices[i] is that of part i. */
+static void read_cuts(const table *t, placement *out, plan_device devices[PLAN_DEVICES]) {
     *out = (placement){.n = 0};
-    for (int k = t->n - 1, end = t->pieces; k >= 0; k--) {
-        int first = t->cut[at(t, k, end)];
-        if (first == end) continue;
-        memmove(&out->parts[1], &out->parts[0], (size_t)out->n++ * sizeof *out->parts);
-        out->parts[0] = (placement_part){.first = first, .end = end};
-        snprintf(out->parts[0].device, sizeof out->parts[0].device, "%s", devices[order[k]].name);
+    for (int set = (1 << t->n) - 1, end = t->pieces; set;) {
+        int d = t->last[at(t, set, end)], first = t->from[at(t, set, end)];
+        bool joins = out->n && !strcmp(out->parts[0].device, t->devices[d].name);
+        if (first < end && !joins) {
+            memmove(&out->parts[1], &out->parts[0], (size_t)out->n * sizeof *out->parts);
+            memmove(&devices[1], &devices[0], (size_t)out->n++ * sizeof *devices);
+            out->parts[0].end = end;
+            memcpy(out->parts[0].device, t->devices[d].name, sizeof out->parts[0].device);
+            devices[0] = t->devices[d];
+        }
+        if (first < end) out->parts[0].first = first;
         end = first;
+        set ^= 1 << d;
     }
-}
-
-/* The next order in the order of a dictionary; false after the last. */
-static bool next_order(int *order, int n) {
-    int i = n - 2, k = n - 1;
-    while (i >= 0 && order[i] >= order[i + 1]) i--;
-    if (i < 0) return false;
-    while (order[k] <= order[i]) k--;
-    int x = order[i];
-    order[i] = order[k];
-    order[k] = x;
-    for (int a = i + 1, b = n - 1; a < b; a++, b--) {
-        x = order[a];
-        order[a] = order[b];
-        order[b] = x;
-    }
-    return true;
 }
 
 glint_status plan_choose(const plan *p, const plan_device *devices, int n, placement *out, glint_error *err) {
+    static const int first_shares[] = {0, EIGHTHS, 7, 6, 5, 4}; /* the rest is alike, with the mentions exchanged */
     table t;
-    int order[PLAN_DEVICES], tries = 0;
-    enum { MOST_TRIES = 720 };
-    glint_status s = fill_table(&t, p, devices, n, err);
+    placement where;
+    plan_device on[PLAN_DEVICES];
+    glint_status s = open_table(&t, p, devices, n, err);
     double best = INFINITY;
-    for (int i = 0; i < n; i++) order[i] = i;
-    while (!s) {
-        double seconds = best_cuts(&t, order);
-        if (seconds < best) {
-            best = seconds;
-            read_cuts(&t, order, devices, out);
-        }
-        if (++tries == MOST_TRIES || !next_order(order, n)) break;
+    for (size_t i = 0; i < sizeof first_shares / sizeof *first_shares && !s; i++) {
+        share_memory(&t, first_shares[i]);
+        double seconds = best_cuts(&t);
+        if (seconds >= best) continue;
+        read_cuts(&t, &where, on);
+        if (plan_check(p, &where, on, NULL)) continue;
+        best = seconds;
+        *out = where;
+        if (!first_shares[i]) break; /* nothing is faster */
     }
     if (!s && isinf(best)) s = base_fail(err, GLINT_DEVICE, "the devices do not hold the model together");
     arena_free(&t.memory);
