@@ -32,6 +32,27 @@ static plan_device device_named(const char *name) {
     return d;
 }
 
+/* ---- Sizes ---- */
+
+static void test_sizes(void) {
+    static const struct {
+        glint_session_options o;
+        const char *words;
+    } cases[] = {{{.context = 100000000}, "context 100000000: 0 to 16777216 are possible"},
+                 {{.batch = -1}, "batch -1: 0 to 16777216 are possible"},
+                 {{.outputs = 1 << 25}, "outputs 33554432: 0 to 16777216 are possible"},
+                 {{.sequences = 4097}, "sequences 4097: 0 to 4096 are possible"},
+                 {{.context = 1 << 24, .threads = 4097}, "threads 4097: 0 to 4096 are possible"}};
+    glint_model *m = open_model("gguf/stories260K-f32.gguf");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        plan_sizes sizes;
+        glint_error err = {""};
+        CU_ASSERT_EQUAL(plan_sizes_of(m, &cases[i].o, &sizes, &err), GLINT_USAGE);
+        CU_ASSERT_STRING_EQUAL(err.message, cases[i].words);
+    }
+    glint_model_close(&m);
+}
+
 /* ---- Needs ---- */
 
 static void test_needs(void) {
@@ -357,7 +378,8 @@ static void test_measured(void) {
 }
 
 int main(void) {
-    const support_case cases[] = {{"what pieces need", test_needs},
+    const support_case cases[] = {{"sizes out of range", test_sizes},
+                                  {"what pieces need", test_needs},
                                   {"the choice is the best there is", test_choice_is_best},
                                   {"a device named twice", test_named_twice},
                                   {"every order of devices", test_every_order},

@@ -6,11 +6,27 @@ static int pick(int asked, int otherwise) {
     return asked > 0 ? asked : otherwise;
 }
 
+static glint_status check_range(const glint_session_options *o, glint_error *err) {
+    enum { ROWS = 1 << 24, FEW = 4096 };
+    const struct {
+        const char *name;
+        int asked, most;
+    } sizes[] = {{"context", o->context, ROWS},
+                 {"batch", o->batch, ROWS},
+                 {"outputs", o->outputs, ROWS},
+                 {"sequences", o->sequences, FEW},
+                 {"threads", o->threads, FEW}};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        if (sizes[i].asked < 0 || sizes[i].asked > sizes[i].most)
+            return base_fail(err, GLINT_USAGE, "%s %d: 0 to %d are possible", sizes[i].name, sizes[i].asked,
+                             sizes[i].most);
+    return GLINT_OK;
+}
+
 glint_status plan_sizes_of(const glint_model *m, const glint_session_options *o, plan_sizes *out, glint_error *err) {
-    enum { CONTEXT = 4096, BATCH = 512, MOST = 1 << 24, MOST_SEQUENCES = 4096 };
-    if (o->context < 0 || o->context > MOST || o->batch < 0 || o->batch > MOST || o->outputs < 0 || o->outputs > MOST ||
-        o->sequences < 0 || o->sequences > MOST_SEQUENCES || o->threads < 0 || o->threads > MOST_SEQUENCES)
-        return base_fail(err, GLINT_USAGE, "context, batch, outputs, sequences or threads out of range");
+    enum { CONTEXT = 4096, BATCH = 512 };
+    glint_status status = check_range(o, err);
+    if (status) return status;
     plan_sizes s = {.context = pick(o->context, size_least(CONTEXT, m->context)),
                     .sequences = pick(o->sequences, 1),
                     .cache_f32 = o->cache_f32 || o->precision == GLINT_EXACT};
