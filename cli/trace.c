@@ -15,18 +15,24 @@ static void on_rows(const glint_value_rows *rows, void *user) {
     glint_report_rows(((output *)user)->page, rows);
 }
 
+/* Where no number is finite, there is no largest one. */
+static json_t *place_json(const glint_value_stats *v, int x) {
+    return v->largest_row < 0 ? json_null() : json_integer(x);
+}
+
 static void on_value(const glint_value_stats *v, void *user) {
     output *r = user;
     if (r->page) glint_report_stats(r->page, v);
     if (!r->table) {
         json_array_append_new(
-            r->list, json_pack("{s:s, s:I, s:i, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:i, s:I, s:I, s:I}", "name",
-                               v->name, "n", (json_int_t)v->n, "rows", v->rows, "width", v->width, "minimum",
-                               print_json_number(v->minimum), "maximum", print_json_number(v->maximum), "mean",
-                               print_json_number(v->mean), "rms", print_json_number(v->rms), "share_negative",
-                               print_json_number(v->share_negative), "largest", print_json_number(v->largest),
-                               "largest_row", v->largest_row, "largest_index", v->largest_index, "nan",
-                               (json_int_t)v->nan, "inf", (json_int_t)v->inf, "zero", (json_int_t)v->zero));
+            r->list,
+            json_pack("{s:s, s:I, s:i, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:I}", "name", v->name,
+                      "n", (json_int_t)v->n, "rows", v->rows, "width", v->width, "minimum",
+                      print_json_number(v->minimum), "maximum", print_json_number(v->maximum), "mean",
+                      print_json_number(v->mean), "rms", print_json_number(v->rms), "share_negative",
+                      print_json_number(v->share_negative), "largest", print_json_number(v->largest), "largest_row",
+                      place_json(v, v->largest_row), "largest_index", place_json(v, v->largest_index), "nan",
+                      (json_int_t)v->nan, "inf", (json_int_t)v->inf, "zero", (json_int_t)v->zero));
         return;
     }
     print_table_cell(r->table, "%s", v->name);
@@ -37,7 +43,10 @@ static void on_value(const glint_value_stats *v, void *user) {
     print_table_cell(r->table, "%.6g", v->rms);
     print_table_cell(r->table, "%.1f %%", 100 * v->share_negative);
     print_table_cell(r->table, "%.6g", v->largest);
-    print_table_cell(r->table, "(%d,%d)", v->largest_row, v->largest_index);
+    if (v->largest_row < 0)
+        print_table_cell(r->table, "-");
+    else
+        print_table_cell(r->table, "(%d,%d)", v->largest_row, v->largest_index);
     print_table_cell(r->table, "%zu", v->zero);
     print_table_cell(r->table, "%zu", v->nan);
     print_table_cell(r->table, "%zu", v->inf);

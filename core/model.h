@@ -68,4 +68,7 @@ int model_rows(glint_model *m, const char *name);
 backend_view model_view(const glint_model *m, tape_weight w);
 backend_view *model_views(const glint_model *m, arena *memory);
 
+/* The failure of a step without numbers to choose from or to score; `what` and `index` name its token. */
+glint_status model_no_logits(const glint_model *m, const char *what, size_t index, glint_error *err);
+
 #endif

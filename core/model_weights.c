@@ -172,3 +172,10 @@ backend_view *model_views(const glint_model *m, arena *memory) {
     for (tape_weight w = 0; views && w < m->tape.n_weights; w++) views[w] = model_view(m, w);
     return views;
 }
+
+glint_status model_no_logits(const glint_model *m, const char *what, size_t index, glint_error *err) {
+    return base_fail(err, GLINT_BAD_INPUT,
+                     "%s: %s %zu: its logits are not numbers; 'glint inspect' says whether all weights are, 'glint "
+                     "check' which op makes others",
+                     glint_model_path(m), what, index);
+}

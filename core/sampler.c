@@ -1,6 +1,6 @@
 /* Logits to a token: penalties, then top-k, top-p and min-p, then temperature, then one draw. From all logits,
  * candidates come out of a heap best first, only as many as the rules need; from the likeliest alone, they are there
- * already. NaN counts as -infinity. Nothing is allocated. */
+ * already. NaN counts as -infinity; of nothing else, nothing is chosen. Nothing is allocated. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -198,10 +198,11 @@ static double draw(glint_sampler *s) {
     return (double)(z >> 11) * 0x1p-53;
 }
 
-/* One of the best n candidates, by their weights at the temperature. */
+/* One of the best n candidates, by their weights at the temperature; -1: none is a number. */
 static int32_t pick(glint_sampler *s, int n) {
     float max = chosen(s, 0).logit;
     double sum = 0;
+    if (max == -INFINITY) return -1;
     for (int i = 0; i < n; i++) sum += s->weight[i] = exp(((double)chosen(s, i).logit - max) / s->rules.temperature);
     double at = draw(s) * sum;
     int i = 0;
@@ -212,6 +213,7 @@ static int32_t pick(glint_sampler *s, int n) {
 int32_t glint_sampler_choose(glint_sampler *s, const float *logits) {
     const float *l = penalise(s, logits);
     int32_t id = s->rules.temperature > 0 ? pick(s, keep(s, l)) : likeliest(l, s->vocabulary);
+    if (s->rules.temperature == 0 && number(l[id]) == -INFINITY) id = -1;
     glint_sampler_accept(s, id);
     return id;
 }
@@ -248,6 +250,7 @@ static void place_top(glint_sampler *s, const candidate *top, int n) {
 bool glint_sampler_choose_top(glint_sampler *s, const glint_token_logit *top, int n, int32_t *id) {
     int k = s->rules.temperature > 0 ? s->rules.top_k : 1;
     if (!glint_sampling_uses_top(&s->rules, NULL) || k > n || (k == s->vocabulary && k > 1)) return false;
+    if (number(top[0].logit) == -INFINITY) return false;
     place_top(s, top, n);
     if (better(top[n - 1], chosen(s, k - 1))) return false;
     weigh(s, k);

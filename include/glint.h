@@ -279,10 +279,12 @@ glint_status glint_sampler_open(const glint_model *model, const glint_sampling *
 void glint_sampler_close(glint_sampler **sampler);
 /* Tokens that penalties should know (the prompt); chosen ones are known already. */
 void glint_sampler_accept(glint_sampler *sampler, int32_t id);
-/* Chooses from `vocabulary` logits, NaN as -infinity. Same seed, same logits, same choices. Allocates nothing. */
+/* Chooses from `vocabulary` logits, NaN as -infinity; -1 where all are. Same seed, same logits, same choices.
+ * Allocates nothing. */
 int32_t glint_sampler_choose(glint_sampler *sampler, const float *logits);
 /* Chooses from what glint_session_top gave the very id that glint_sampler_choose would take from all logits. False
- * where that is not certain, and then nothing has changed: the rules want more, or penalties push most of them down. */
+ * where that is not certain, and then nothing has changed: the rules want more, penalties push most of them down, or no
+ * logit is a number. */
 bool glint_sampler_choose_top(glint_sampler *sampler, const glint_token_logit *top, int n, int32_t *id);
 
 /* A token's standing among all logits, before any sampling rule. */
@@ -323,7 +325,8 @@ typedef struct glint_timings {
 
 /* Feeds the prompt to sequence 0 and generates. sampler NULL: greedy; else the sampler is told the prompt here
  * (glint_sampler_accept), and need not be before. Stops at an end token, at n, at the context's
- * end (GLINT_OK) or when the callback says so. A prompt longer than the context: GLINT_BAD_INPUT. */
+ * end (GLINT_OK) or when the callback says so. A prompt longer than the context, or a step whose logits are all NaN:
+ * GLINT_BAD_INPUT. Greedy, on a device that runs ahead, the latter is seen where the step after it has them too. */
 glint_status glint_generate(glint_session *session, glint_sampler *sampler, const glint_generate_options *options,
                             glint_timings *timings, glint_error *err);
 
@@ -384,8 +387,8 @@ typedef struct glint_value_stats { /* over every element of the value, all rows 
     const char *name;
     size_t n, nan, inf, zero;
     int rows, width;
-    double minimum, maximum, mean, rms, share_negative, largest; /* largest absolute */
-    int largest_row, largest_index;
+    double minimum, maximum, mean, rms, share_negative, largest; /* of finite elements: NaN where there are none */
+    int largest_row, largest_index;                              /* of the largest absolute; row -1: there is none */
 } glint_value_stats;
 
 /* Runs the prompt and n greedy steps on a session opened with `observe`, and writes every observed value.

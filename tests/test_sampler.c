@@ -117,6 +117,30 @@ static void test_greedy_and_ties(void) {
     glint_model_close(&m);
 }
 
+/* Where no logit is a number, nothing is chosen; one is enough. */
+static void test_no_number(void) {
+    glint_model *m = open_model();
+    float *l = random_logits(m, 5);
+    int n = glint_model_vocabulary(m);
+    int32_t id;
+    glint_token_logit top[GLINT_TOP];
+    glint_sampling rules[3] = {off(), off(), glint_sampling_default()};
+    rules[0].temperature = 0;
+    for (int i = 0; i < n; i++) l[i] = i % 2 ? NAN : -INFINITY;
+    for (int i = 0; i < GLINT_TOP; i++) top[i] = (glint_token_logit){i, -INFINITY};
+    for (int i = 0; i < 3; i++) {
+        glint_sampler *s = open_sampler(m, rules[i]);
+        l[77] = NAN;
+        CU_ASSERT_EQUAL(glint_sampler_choose(s, l), -1);
+        CU_ASSERT_FALSE(glint_sampler_choose_top(s, top, GLINT_TOP, &id));
+        l[77] = -3;
+        CU_ASSERT_EQUAL(glint_sampler_choose(s, l), 77);
+        glint_sampler_close(&s);
+    }
+    free(l);
+    glint_model_close(&m);
+}
+
 static void test_seed_repeats(void) {
     glint_model *m = open_model();
     float *l = random_logits(m, 4);
@@ -407,6 +431,7 @@ int main(void) {
     const support_case cases[] = {{"distribution", test_distribution},
                                   {"greedy and ties", test_greedy_and_ties},
                                   {"a seed repeats", test_seed_repeats},
+                                  {"no number", test_no_number},
                                   {"penalties", test_penalties},
                                   {"the likeliest decide", test_top_decides},
                                   {"the likeliest with penalties", test_top_with_penalties},

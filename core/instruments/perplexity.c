@@ -8,6 +8,7 @@
 typedef struct scores {
     double sum, squares;
     size_t n;
+    size_t begin; /* of the window in the text */
 } scores;
 
 /* -ln softmax(logits)[id], in double. */
@@ -36,7 +37,8 @@ static glint_status score_window(glint_session *s, const int32_t *ids, int n, in
             status = glint_session_logits(s, outputs++, &logits, err);
             if (status) break;
             double nll = surprise(logits, vocabulary, ids[at + r + 1]);
-            *sum = (scores){sum->sum + nll, sum->squares + nll * nll, sum->n + 1};
+            if (isnan(nll)) status = model_no_logits(s->model, "token", sum->begin + (size_t)(at + r) + 1, err);
+            *sum = (scores){sum->sum + nll, sum->squares + nll * nll, sum->n + 1, sum->begin};
         }
     }
     return status;
@@ -68,6 +70,7 @@ glint_status glint_perplexity_run(glint_session *s, const int32_t *ids, size_t n
         int length = n - begin < (size_t)window ? (int)(n - begin) : window;
         memcpy(copy, ids + begin, (size_t)length * sizeof *copy);
         if (bos >= 0) copy[0] = bos;
+        sum.begin = begin;
         status = score_window(s, copy, length, half ? window / 2 : 0, &sum, err);
         if (progress) progress(w + 1, windows, user);
     }

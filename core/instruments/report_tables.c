@@ -226,7 +226,10 @@ static void write_stats_row(FILE *out, const glint_value_stats *s) {
     number_cell(out, "rms", s->rms);
     fprintf(out, "<td class=\"n\" data-of=\"negative\">%.1f %%</td>", 100 * s->share_negative);
     number_cell(out, "largest", s->largest);
-    fprintf(out, "<td class=\"n\" data-of=\"at\">(%d, %d)</td>", s->largest_row, s->largest_index);
+    if (s->largest_row < 0)
+        fputs("<td class=\"n\" data-of=\"at\">–</td>", out);
+    else
+        fprintf(out, "<td class=\"n\" data-of=\"at\">(%d, %d)</td>", s->largest_row, s->largest_index);
     fprintf(out, "<td class=\"n\" data-of=\"zero\">%zu</td><td class=\"n\" data-of=\"NaN\">%zu</td>", s->zero, s->nan);
     fprintf(out, "<td class=\"n\" data-of=\"inf\">%zu</td></tr>\n", s->inf);
 }

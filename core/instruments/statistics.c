@@ -52,7 +52,7 @@ static bool count_finite(statistics *s, const float *x, int row) {
     v->zero += (size_t)l.zero[0];
     v->minimum = fmin(v->minimum, l.low[0]);
     v->maximum = fmax(v->maximum, l.high[0]);
-    place_largest(v, fmax(-l.low[0], l.high[0]), x, row);
+    place_largest(v, fabs(fmax(-l.low[0], l.high[0])), x, row); /* not -0 */
     s->sum += l.sum[0];
     s->squares += l.squares[0];
     s->negative += l.negative[0];
@@ -99,6 +99,6 @@ void statistics_end(statistics *s) {
         v->rms = sqrt(s->squares / n);
         v->share_negative = s->negative / n;
     } else {
-        v->minimum = v->maximum = 0;
+        v->minimum = v->maximum = v->mean = v->rms = v->share_negative = v->largest = NAN;
     }
 }
