@@ -358,7 +358,7 @@ typedef void glint_progress(size_t done, size_t total, void *user);
 /* Mean negative log-likelihood of ids in windows of `window` tokens. GLINT_SCORE_ALL: windows are consecutive, the
  * last may be shorter (at least 2 tokens), every token but a window's first is scored. GLINT_SCORE_HALF: llama.cpp's
  * protocol: whole windows only, each starts with BOS where the tokenizer adds one, only positions window / 2 and up
- * predict. `session` must hold `window` tokens; its sequence 0 is overwritten. */
+ * predict. `session` must hold `window` tokens, 2 at least, 3 for halves; its sequence 0 is overwritten. */
 glint_status glint_perplexity_run(glint_session *session, const int32_t *ids, size_t n, int window, glint_score score,
                                   glint_progress *progress, void *user, glint_perplexity *out, glint_error *err);
 

@@ -63,6 +63,8 @@ static void test_usage(void) {
     cli_expect_failure(RUN("run", "-p", "a", "--watch", "#2048"), 2, "the vocabulary ends before #2048");
     cli_expect_failure(RUN("trace", "-p", "a"), 2, "--output FILE");
     cli_expect_failure(RUN("trace", "-p", "a", "-o", "/nowhere/t", "--layers", "8"), 2, "8 is not one of 0 to 7");
+    cli_expect_failure(RUN("perplexity", "-p", "To be or not", "-c", "2"), 2,
+                       "a window of 2 tokens has no second half");
     cli_expect_failure(RUN("devices", "-d", "toaster"), 2, "toaster");
     cli_expect_failure(RUN("bench", "-p", "0", "-n", "0"), 2, "nothing to measure");
 }

@@ -57,6 +57,9 @@ glint_status glint_perplexity_run(glint_session *s, const int32_t *ids, size_t n
     if (window < 2 || window > s->context)
         return base_fail(err, GLINT_USAGE, "a window of %d tokens in a context of %d", window, s->context);
     bool half = score == GLINT_SCORE_HALF;
+    int first = half ? window / 2 : 0; /* row that predicts a token scored */
+    if (first + 1 >= window)
+        return base_fail(err, GLINT_USAGE, "a window of %d tokens has no second half to score: 3 at least", window);
     size_t windows = n / (size_t)window + (!half && n % (size_t)window >= 2);
     if (!windows)
         return base_fail(err, GLINT_BAD_INPUT, "the text has %zu tokens, fewer than a window of %d needs", n, window);
@@ -71,7 +74,7 @@ glint_status glint_perplexity_run(glint_session *s, const int32_t *ids, size_t n
         memcpy(copy, ids + begin, (size_t)length * sizeof *copy);
         if (bos >= 0) copy[0] = bos;
         sum.begin = begin;
-        status = score_window(s, copy, length, half ? window / 2 : 0, &sum, err);
+        status = score_window(s, copy, length, first, &sum, err);
         if (progress) progress(w + 1, windows, user);
     }
     free(copy);
