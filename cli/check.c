@@ -99,14 +99,32 @@ static glint_status run(glint_model *model, const glint_check_options *options, 
     return printed ? printed : s;
 }
 
+/* Options that ask for something else than another one does. */
+static glint_status check_together(const cli_options *o, glint_error *err) {
+    const struct {
+        const char *one, *other;
+        bool both;
+    } apart[] = {
+        {"--paths", "--split", o->paths && o->split},     {"--paths", "--against", o->paths && o->against},
+        {"--paths", "--free", o->paths && o->free_run},   {"--paths", "--bisect", o->paths && o->bisect},
+        {"--paths", "--steps", o->paths && o->steps},     {"--paths", "--html", o->paths && o->html},
+        {"--paths", "--layers", o->paths && o->layers},   {"--paths", "--unfused", o->paths && o->unfused},
+        {"--bisect", "--free", o->bisect && o->free_run},
+    };
+    for (size_t i = 0; i < sizeof apart / sizeof *apart; i++)
+        if (apart[i].both)
+            return cli_fail(err, GLINT_USAGE, "%s and %s ask different things: only one of them can be given",
+                            apart[i].one, apart[i].other);
+    return cli_check_places(o, err);
+}
+
 glint_status cli_check(const cli_options *o, glint_error *err) {
     glint_model *model = NULL;
     glint_device_info first;
     cli_ids prompt = {0};
     int32_t *layers = NULL;
     size_t n_layers = 0;
-    glint_status s = cli_check_places(o, err);
-    if (!s && o->split && o->paths) s = cli_fail(err, GLINT_USAGE, "--paths is about one device: no --split beside it");
+    glint_status s = check_together(o, err);
     if (!s) s = cli_open_model(o, &model, err);
     if (!s && o->layers) s = cli_parse_ids(o->layers, "--layers", &layers, &n_layers, err);
     if (!s) s = read_prompt(o, model, &prompt, err);

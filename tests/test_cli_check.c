@@ -93,6 +93,13 @@ static void test_check(void) {
     CU_ASSERT_EQUAL(json_array_size(json_object_get(document, "values")), 8); /* 2 x embed, out, norm, logits */
     json_decref(document);
     cli_release(&r);
+    static const char *const apart[][3] = {
+        {"--paths", "--against", "cpu:ref"}, {"--paths", "--html", "/nowhere/t"}, {"--paths", "--layers", "1"},
+        {"--paths", "--split", "cpu=0-7"},   {"--paths", "--free", NULL},         {"--paths", "--bisect", NULL},
+        {"--paths", "--steps", NULL},        {"--paths", "--unfused", NULL},      {"--bisect", "--free", NULL}};
+    for (size_t i = 0; i < sizeof apart / sizeof *apart; i++)
+        cli_expect_failure(RUN("check", "-p", "a", apart[i][0], apart[i][1], apart[i][2]), 2,
+                           "only one of them can be given");
     cli_expect_failure(RUN("check", "-d", "cpu", "--layers", "8"), 2, "there is no layer 8");
     cli_expect_failure(RUN("check", "-d", "nowhere"), 2, "nowhere");
     cli_expect_failure(RUN("check", "-d", "cpu", "--against", "nowhere"), 3, "nowhere");
