@@ -1,10 +1,15 @@
 /* The program from outside: glint trace and glint check. */
 #include "tests/support/cli.h"
 
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "tests/support/maker.h"
 
 static json_t *trace_header(const char *path) {
     FILE *f = fopen(path, "rb");
@@ -76,6 +81,44 @@ static void test_trace(void) {
     CU_ASSERT_EQUAL(rmdir(folder), 0); /* nothing was left behind */
 }
 
+/* Does the process have a file of the folder open? */
+static bool has_open(pid_t pid, const char *folder) {
+    char path[64], target[1024];
+    snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
+    DIR *d = opendir(path);
+    bool found = false;
+    for (struct dirent *e; d && !found && (e = readdir(d));) {
+        ssize_t n = readlinkat(dirfd(d), e->d_name, target, sizeof target - 1);
+        target[n > 0 ? n : 0] = 0;
+        found = !strncmp(target, folder, strlen(folder));
+    }
+    if (d) closedir(d);
+    return found;
+}
+
+/* A trace that is killed leaves nothing, where the system has files without names. */
+static void test_killed(void) {
+    char folder[1024], path[1100], page[1100];
+    maker_folder(folder);
+    int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        support_skip("files without names (O_TMPFILE)");
+        maker_remove(folder);
+        return;
+    }
+    close(fd);
+    snprintf(path, sizeof path, "%s/t.safetensors", folder);
+    snprintf(page, sizeof page, "%s/t.html", folder);
+    pid_t pid = cli_start(
+        ARGUMENTS("trace", "-d", "cpu:ref", "-p", "ROMEO", "-n", "400", "-q", "-o", path, "--html", page), 0, 1, 2);
+    for (int i = 0; i < 1000 && !has_open(pid, folder); i++) usleep(10000);
+    CU_ASSERT(has_open(pid, folder));
+    kill(pid, SIGTERM);
+    CU_ASSERT_EQUAL(cli_finish(pid), 128 + SIGTERM);
+    CU_ASSERT_EQUAL(rmdir(folder), 0); /* it is empty */
+    maker_remove(folder);
+}
+
 /* What the library finds is tested by test_check; here is how it is asked for and shown. */
 static void test_check(void) {
     char reference[1024];
@@ -112,6 +155,7 @@ static void test_check(void) {
 int main(void) {
     static const support_case cases[] = {
         {"trace", test_trace},
+        {"a trace that is killed", test_killed},
         {"check", test_check},
     };
     return support_main("cli check", cases, sizeof cases / sizeof *cases);

@@ -36,22 +36,52 @@ void file_map_close(file_map *m) {
     *m = (file_map){0};
 }
 
+/* A file in the path's folder that has no name yet, so that nothing is left of it if this process is killed; -1 where
+ * the system cannot do that or give it a name later. */
+static int open_nameless(const char *path) {
+    const char *slash = strrchr(path, '/');
+    char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup("."), proc[32];
+    int fd = folder ? open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0644) : -1;
+    free(folder);
+    snprintf(proc, sizeof proc, "/proc/self/fd/%d", fd);
+    if (fd < 0 || access(proc, F_OK) == 0) return fd;
+    close(fd);
+    return -1;
+}
+
+enum { NAME_ROOM = 32 }; /* of what comes behind a path in a temporary name */
+
+/* Gives it a name beside the final one: a link cannot replace a file, as a rename then does. */
+static bool name_temporary(file_out *f) {
+    enum { TRIES = 1000 };
+    char proc[32];
+    snprintf(proc, sizeof proc, "/proc/self/fd/%d", fileno(f->stream));
+    for (int i = 0; i < TRIES; i++) {
+        snprintf(f->temporary, strlen(f->path) + NAME_ROOM, "%s.%d.%d", f->path, (int)getpid(), i);
+        if (linkat(AT_FDCWD, proc, AT_FDCWD, f->temporary, AT_SYMLINK_FOLLOW) == 0) return true;
+        if (errno != EEXIST) break;
+    }
+    f->temporary[0] = 0;
+    return false;
+}
+
 glint_status file_out_open(const char *path, file_out *out, glint_error *err) {
     file_out f = {0};
     struct stat st;
     if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) /* the final rename would replace a device or a folder */
         return base_fail(err, GLINT_BAD_INPUT, "%s: cannot be written: not a regular file", path);
     size_t n = strlen(path);
-    f.path = malloc(n + 1);
-    f.temporary = malloc(n + sizeof ".XXXXXX");
+    f.path = strdup(path);
+    f.temporary = calloc(n + NAME_ROOM, 1);
     if (!f.path || !f.temporary) {
         file_out_abort(&f);
         return base_fail(err, GLINT_INTERNAL, "%s: out of memory", path);
     }
-    memcpy(f.path, path, n + 1);
-    memcpy(f.temporary, path, n);
-    memcpy(f.temporary + n, ".XXXXXX", sizeof ".XXXXXX");
-    int fd = mkstemp(f.temporary);
+    int fd = open_nameless(path);
+    if (fd < 0) {
+        snprintf(f.temporary, n + NAME_ROOM, "%s.XXXXXX", path);
+        fd = mkstemp(f.temporary);
+    }
     if (fd < 0) {
         int why = errno;
         f.temporary[0] = 0;
@@ -73,6 +103,7 @@ glint_status file_out_commit(file_out *out, glint_error *err) {
     bool bad = ferror(out->stream) != 0;
     bad |= fflush(out->stream) != 0;
     bad |= fsync(fileno(out->stream)) != 0 && errno != EINVAL && errno != EROFS;
+    if (!bad && !out->temporary[0]) bad = !name_temporary(out);
     int why = errno;
     bad |= fclose(out->stream) != 0;
     out->stream = NULL;
