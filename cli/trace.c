@@ -1,5 +1,7 @@
 /* glint trace: writes the observed values of a run, prints statistics of each, and shows them as a page. */
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 
 #include "cli/command.h"
 #include "cli/print.h"
@@ -99,6 +101,21 @@ static glint_status read_layers(const cli_options *o, const glint_model *model, 
     return s;
 }
 
+/* The same name in the same folder? Neither file need be there yet. */
+static bool same_place(const char *a, const char *b) {
+    const char *const path[2] = {a, b}, *name[2];
+    struct stat st[2];
+    bool found = true;
+    for (int i = 0; i < 2 && found; i++) {
+        const char *slash = strrchr(path[i], '/');
+        name[i] = slash ? slash + 1 : path[i];
+        char *folder = slash ? strndup(path[i], (size_t)(slash - path[i]) + 1) : strdup(".");
+        found = folder && stat(folder, &st[i]) == 0;
+        free(folder);
+    }
+    return found && st[0].st_dev == st[1].st_dev && st[0].st_ino == st[1].st_ino && !strcmp(name[0], name[1]);
+}
+
 glint_status cli_trace(const cli_options *o, glint_error *err) {
     glint_model *model = NULL;
     glint_session *session = NULL;
@@ -108,6 +125,8 @@ glint_status cli_trace(const cli_options *o, glint_error *err) {
     size_t n_layers = 0;
     if (!o->output && !o->html)
         return cli_fail(err, GLINT_USAGE, "a file to write is needed: --output FILE or --html FILE");
+    if (o->output && o->html && same_place(o->output, o->html))
+        return cli_fail(err, GLINT_USAGE, "--output and --html name one file: %s", o->html);
     glint_session_options options = cli_session_options(o);
     options.observe = o->values ? o->values : "*";
     options.outputs = CLI_OUTPUTS;

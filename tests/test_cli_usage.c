@@ -62,6 +62,8 @@ static void test_usage(void) {
     cli_expect_failure(RUN("run", "-p", "a", "--watch", "hippopotamus"), 2, "is not one token but");
     cli_expect_failure(RUN("run", "-p", "a", "--watch", "#2048"), 2, "the vocabulary ends before #2048");
     cli_expect_failure(RUN("trace", "-p", "a"), 2, "--output FILE");
+    cli_expect_failure(RUN("trace", "-p", "a", "-o", "same.x", "--html", "same.x"), 2, "name one file");
+    cli_expect_failure(RUN("trace", "-p", "a", "-o", "same.x", "--html", ".//same.x"), 2, "name one file");
     cli_expect_failure(RUN("trace", "-p", "a", "-o", "/nowhere/t", "--layers", "8"), 2, "8 is not one of 0 to 7");
     cli_expect_failure(RUN("perplexity", "-p", "To be or not", "-c", "2"), 2,
                        "a window of 2 tokens has no second half");
