@@ -126,7 +126,7 @@ glint_status cli_check(const cli_options *o, glint_error *err) {
     size_t n_layers = 0;
     glint_status s = check_together(o, err);
     if (!s) s = cli_open_model(o, &model, err);
-    if (!s && o->layers) s = cli_parse_ids(o->layers, "--layers", &layers, &n_layers, err);
+    if (!s && o->layers) s = cli_parse_ids(o->layers, "--layers", "layer", &layers, &n_layers, err);
     if (!s) s = read_prompt(o, model, &prompt, err);
     if (!s) {
         glint_check_options options = {.device = o->split ? NULL : choose_device(o, &first),

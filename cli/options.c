@@ -169,8 +169,9 @@ static glint_status set_whole(const cli_option *o, const char *text, int64_t *ou
     long long x = strtoll(text, &end, 10);
     if (!*text || strspn(text, "+-0123456789") != strlen(text) || *end)
         return cli_fail(err, GLINT_USAGE, "--%s: '%s' is not a whole number", o->name, text);
-    if (errno || (double)x < o->low || (double)x > o->high)
-        return cli_fail(err, GLINT_USAGE, "--%s: %s is not between %.0f and %.0f", o->name, text, o->low, o->high);
+    long long low = (long long)o->low, high = o->high < 0x1p63 ? (long long)o->high : LLONG_MAX;
+    if (errno || x < low || x > high)
+        return cli_fail(err, GLINT_USAGE, "--%s: %s is not between %lld and %lld", o->name, text, low, high);
     *out = x;
     return GLINT_OK;
 }
@@ -295,7 +296,8 @@ glint_status cli_parse(unsigned command, int argc, char **argv, cli_options *out
     return GLINT_OK;
 }
 
-glint_status cli_parse_ids(const char *text, const char *what, int32_t **ids, size_t *count, glint_error *err) {
+glint_status cli_parse_ids(const char *text, const char *what, const char *noun, int32_t **ids, size_t *count,
+                           glint_error *err) {
     static const char gaps[] = ", \t\r\n";
     size_t n = 0;
     int32_t *out = malloc((strlen(text) / 2 + 1) * sizeof *out); /* an id and a gap are two characters at least */
@@ -305,7 +307,7 @@ glint_status cli_parse_ids(const char *text, const char *what, int32_t **ids, si
         errno = 0;
         long x = strtol(p, &end, 10);
         if (end == p || (*end && !strchr(gaps, *end)) || errno || x < INT32_MIN || x > INT32_MAX) {
-            glint_status s = cli_fail(err, GLINT_USAGE, "%s: '%.*s' is not a token id", what, (int)strcspn(p, gaps), p);
+            glint_status s = cli_fail(err, GLINT_USAGE, "%s: '%.*s' is not a %s", what, (int)strcspn(p, gaps), p, noun);
             free(out);
             return s;
         }

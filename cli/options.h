@@ -59,7 +59,9 @@ extern const int cli_n_options;
  * argument that is no option (argv may be reordered). GLINT_USAGE names the option and the cause. */
 glint_status cli_parse(unsigned command, int argc, char **argv, cli_options *out, int *operands, glint_error *err);
 
-/* "2,105" or "2 105" to ids, malloc'ed; `what` names the source in messages. Signs are allowed, ranges unchecked. */
-glint_status cli_parse_ids(const char *text, const char *what, int32_t **ids, size_t *count, glint_error *err);
+/* "2,105" or "2 105" to ids, malloc'ed; `what` names the source in messages, `noun` one of them. Signs are
+ * allowed, ranges unchecked. */
+glint_status cli_parse_ids(const char *text, const char *what, const char *noun, int32_t **ids, size_t *count,
+                           glint_error *err);
 
 #endif

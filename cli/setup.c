@@ -174,7 +174,7 @@ static glint_status tokenize(const cli_options *o, const glint_model *model, cli
 glint_status cli_read_ids(const cli_options *o, const glint_model *model, cli_ids *out, glint_error *err) {
     cli_ids ids = {0};
     bool given = o->id_list && !o->prompt && !o->file;
-    glint_status s = given ? cli_parse_ids(o->id_list, "--ids", &ids.ids, &ids.n, err)
+    glint_status s = given ? cli_parse_ids(o->id_list, "--ids", "token id", &ids.ids, &ids.n, err)
                            : cli_read_text(o, &ids.text, &ids.bytes, err);
     if (!s && !given) s = tokenize(o, model, &ids, err);
     if (s)

@@ -66,7 +66,7 @@ static glint_status decode(const cli_options *o, const glint_model *model, glint
     int32_t *ids = NULL;
     size_t bytes = 0, n = 0;
     glint_status s = cli_read_text(o, &list, &bytes, err);
-    if (!s) s = cli_parse_ids(list, "--decode", &ids, &n, err);
+    if (!s) s = cli_parse_ids(list, "--decode", "token id", &ids, &n, err);
     FILE *out = open_memstream(&text, &bytes); /* nothing is printed where an id is wrong */
     if (!s && !out) s = cli_fail(err, GLINT_INTERNAL, "out of memory");
     if (!s) s = detokenize(model, ids, n, out, err);

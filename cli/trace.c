@@ -93,7 +93,7 @@ static glint_status open_page(const cli_options *o, const glint_model *model, co
 /* --layers: each must be one of the model's. */
 static glint_status read_layers(const cli_options *o, const glint_model *model, int32_t **layers, size_t *n,
                                 glint_error *err) {
-    glint_status s = o->layers ? cli_parse_ids(o->layers, "--layers", layers, n, err) : GLINT_OK;
+    glint_status s = o->layers ? cli_parse_ids(o->layers, "--layers", "layer", layers, n, err) : GLINT_OK;
     for (size_t i = 0; !s && i < *n; i++)
         if ((*layers)[i] < 0 || (*layers)[i] >= glint_model_layers(model))
             s = cli_fail(err, GLINT_USAGE, "--layers: %d is not one of 0 to %d", (*layers)[i],

@@ -82,13 +82,20 @@ static glint_status run(glint_session *s, measure *one, int n, int repeats, glin
     return GLINT_OK;
 }
 
+static glint_status check(const glint_session *s, const glint_bench_options *o, glint_error *err) {
+    if (o->repeats < 1 || o->repeats > MOST_REPEATS)
+        return base_fail(err, GLINT_USAGE, "%d repeats: not between 1 and %d", o->repeats, MOST_REPEATS);
+    if (o->prompt < 0 || o->prompt > s->context)
+        return base_fail(err, GLINT_USAGE, "a prompt of %d tokens does not fit a context of %d", o->prompt, s->context);
+    if (o->decode < 0 || o->decode > s->context)
+        return base_fail(err, GLINT_USAGE, "%d decoded tokens do not fit a context of %d", o->decode, s->context);
+    return GLINT_OK;
+}
+
 glint_status glint_bench(glint_session *s, const glint_bench_options *o, glint_bench_row out[2], int *count,
                          glint_error *err) {
-    if (o->repeats < 1 || o->repeats > MOST_REPEATS || o->prompt < 0 || o->decode < 0 || o->prompt > s->context ||
-        o->decode > s->context)
-        return base_fail(err, GLINT_USAGE, "%d repeats of %d and %d tokens in a context of %d", o->repeats, o->prompt,
-                         o->decode, s->context);
-    glint_status status = GLINT_OK;
+    glint_status status = check(s, o, err);
+    if (status) return status;
     int n = 0;
     if (o->prompt) {
         glint_bench_row *row = &out[n++];
