@@ -159,6 +159,19 @@ static glint_status run_self_test(const cli_options *o, const glint_device_info 
     return printed;
 }
 
+static void ignore_fact(const glint_device_fact *f, void *user) {
+    (void)f;
+    (void)user;
+}
+
+/* Why a device is not in the list: what opening it says, as any other command would. */
+static glint_status not_listed(const char *device, glint_error *err) {
+    glint_error why = {""};
+    glint_status s = glint_device_facts(device, ignore_fact, NULL, &why);
+    if (!s) return cli_fail(err, GLINT_USAGE, "--device: '%s' is not one of those that 'glint devices' lists", device);
+    return cli_fail(err, s, "--device: %s", why.message);
+}
+
 glint_status cli_devices(const cli_options *o, glint_error *err) {
     glint_device_info all[MAX_DEVICES], *devices = all;
     int n = 0;
@@ -168,7 +181,7 @@ glint_status cli_devices(const cli_options *o, glint_error *err) {
     if (o->device) {
         int i = 0;
         while (i < n && strcmp(o->device, all[i].name) != 0) i++;
-        if (i == n) return cli_fail(err, GLINT_USAGE, "--device: there is no device '%s' here", o->device);
+        if (i == n) return not_listed(o->device, err);
         devices = all + i;
         n = 1;
     }

@@ -27,8 +27,10 @@ const cli_option cli_option_table[] = {
      MODELS, CLI_TEXT, FIELD(model), 0, 0},
     {"model", 'm', "PATH", "the model of the values, to find out what made them differ (default: values alone)",
      CLI_DIFF, CLI_TEXT, FIELD(model), 0, 0},
-    {"device", 'd', "DEVICE", "auto, or a name that 'glint devices' lists (default: auto)", RUNNING | CLI_DEVICES,
-     CLI_TEXT, FIELD(device), 0, 0},
+    {"device", 'd', "DEVICE", "auto, or a name that 'glint devices' lists (default: auto)", RUNNING, CLI_TEXT,
+     FIELD(device), 0, 0},
+    {"device", 'd', "DEVICE", "only this one of those that 'glint devices' lists (default: all)", CLI_DEVICES, CLI_TEXT,
+     FIELD(device), 0, 0},
     {"split", 0, "LIST",
      "layers by device, as 'gles:0=0-12,cpu=13-25'; also the items embed and head, which else go with the layer beside "
      "them",

@@ -57,6 +57,22 @@ static void test_devices(void) {
     cli_release(&r);
 }
 
+/* A device that is missing or not meant, as run says it; help of devices promises no `auto`. */
+static void test_missing(void) {
+    cli_result r = RUN("devices");
+    bool gles = strstr(r.out, "gles:") != NULL;
+    cli_release(&r);
+    if (gles) {
+        cli_expect_failure(RUN("devices", "-d", "gles:77"), 4, "gles:77: ");
+        cli_expect_failure(RUN("run", "-p", "a", "-d", "gles:77"), 4, "gles:77: ");
+    } else
+        support_skip("a device of OpenGL ES to miss another one of");
+    r = RUN("devices", "--help");
+    cli_expect_status(&r, 0, "devices --help");
+    CU_ASSERT_PTR_NULL(strstr(r.out, "auto"));
+    cli_release(&r);
+}
+
 /* ---- Where a model goes ---- */
 
 static char *text_of(const char *const *arguments) {
@@ -111,6 +127,7 @@ static void test_places(void) {
 int main(void) {
     static const support_case cases[] = {
         {"devices", test_devices},
+        {"a missing device", test_missing},
         {"no driver", test_no_driver},
         {"where a model goes", test_places},
     };

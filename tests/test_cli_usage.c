@@ -68,6 +68,7 @@ static void test_usage(void) {
     cli_expect_failure(RUN("perplexity", "-p", "To be or not", "-c", "2"), 2,
                        "a window of 2 tokens has no second half");
     cli_expect_failure(RUN("devices", "-d", "toaster"), 2, "toaster");
+    cli_expect_failure(RUN("devices", "-d", "auto"), 2, "auto: no such device");
     cli_expect_failure(RUN("check", "-p", "a", "--layers", "x"), 2, "'x' is not a layer");
     cli_expect_failure(RUN("run", "-p", "a", "-s", "9223372036854775808"), 2, "between -1 and 9223372036854775807");
     cli_expect_failure(RUN("bench", "-p", "16", "-n", "4", "-c", "8"), 2,
