@@ -1,8 +1,12 @@
 /* The public API's text functions: a model's tokenizer behind glint.h. */
+#include <string.h>
+
 #include "core/model.h"
 
 static glint_status no_words(const glint_model *m, glint_error *err) {
-    return base_fail(err, GLINT_BAD_INPUT, "%s: has no tokenizer; give ids instead of text", glint_model_path(m));
+    bool gguf = strncmp(container_kind(m->file), "GGUF", strlen("GGUF")) == 0;
+    return base_fail(err, GLINT_BAD_INPUT, "%s: %s; give ids instead of text", glint_model_path(m),
+                     gguf ? "has no tokenizer" : "a directory's tokenizer.json is not read yet");
 }
 
 bool glint_has_tokenizer(const glint_model *m) {

@@ -90,6 +90,8 @@ static void test_bad_input(void) {
     cli_expect_failure(RUN("run", "-f", "/"), 3, "/: Is a directory");
     cli_expect_failure(RUN("tokenize", "-p", "ab\xff"), 3, "UTF-8");
     cli_expect_failure(RUN("perplexity", "-p", "a"), 3, "token");
+    cli_expect_failure(RUN("run", "-m", support_data(data, "models/qwen2-shakespeare"), "-p", "a"), 3,
+                       "tokenizer.json is not read yet; give ids");
     cli_expect_failure(RUN("run", "--ids", ""), 3, "makes no tokens");
     cli_expect_failure(RUN("run", "--ids", "2,2048"), 3, "token id 2048 is not one of 0 to 2047");
     cli_expect_failure(RUN("run", "--ids", "-1"), 3, "token id -1");
