@@ -16,10 +16,11 @@ typedef struct file_map {
 glint_status file_map_open(const char *path, file_map *out, glint_error *err);
 void file_map_close(file_map *m); /* an all-zero map is allowed */
 
-/* An output file: written without a name where the system can, else beside its final one; renamed when complete. Owned by the caller until file_out_commit or
- * file_out_abort, which both end it. Errors: GLINT_BAD_INPUT with the system's reason. */
+/* An output file: written without a name where the system can, else beside its final name; renamed when complete. Owned
+ * by the caller until file_out_commit or file_out_abort, which both end it. Errors: GLINT_BAD_INPUT with the system's
+ * reason. */
 typedef struct file_out {
-    FILE *stream; /* write here; errors are collected and reported by file_out_commit */
+    FILE *stream;           /* write here; errors are collected and reported by file_out_commit */
     char *path, *temporary; /* temporary "": it has no name */
 } file_out;
 
