@@ -8,7 +8,8 @@
 const cli_command cli_commands[] = {
     {"run", CLI_RUN, "[-m MODEL] [-p TEXT | -f FILE | --ids LIST] [-n N]", "generate text",
      "Continues a prompt and prints the new text as it comes. Interrupting (Ctrl-C) stops after the current token; a "
-     "second interrupt ends at once. A summary with load time, tokens a second and the device follows on standard "
+     "second interrupt, or one before the first token, ends at once. A summary with load time, tokens a second and the "
+     "device follows on standard "
      "error.\n\n"
      "With --top or --watch a line for each token takes the place of the plain text. With --json each event is one "
      "line: \"start\", \"token\" for each token, \"end\".",

@@ -30,6 +30,12 @@ static void on_interrupt(int signal_number) {
     interrupted = 1; /* the handler is gone after its first call, so a second interrupt ends the program */
 }
 
+/* From the first token on: while a prompt is read there is nothing to finish, and an interrupt ends the program. */
+static void catch_interrupt(void) {
+    struct sigaction once = {.sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND | SA_RESTART};
+    sigaction(SIGINT, &once, NULL);
+}
+
 /* ---- Watched tokens ---- */
 
 /* The token whose own text is `text`: -1 where there is none. A byte's token comes before the ordinary token of the
@@ -138,6 +144,7 @@ static void print_text(generation *g, const char *text, size_t bytes) {
 static bool on_token(const glint_generated *t, void *user) {
     generation *g = user;
     if (g->o->n == 0) return false;
+    if (!g->tokens) catch_interrupt();
     char number[16] = "";
     const char *text = number;
     size_t bytes = 0;
@@ -263,8 +270,6 @@ static glint_status generate(generation *g, glint_session *session, glint_sample
                                       .need_logits = looks_inside(g->o),
                                       .token = on_token,
                                       .user = g};
-    struct sigaction once = {.sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND | SA_RESTART};
-    sigaction(SIGINT, &once, NULL);
     glint_status s = glint_generate(session, sampler, &options, timings, g->err);
     if (!s) s = g->status;
     if (!s) finish_text(g);

@@ -175,6 +175,25 @@ static void test_interrupt_twice(void) {
     fclose(err);
 }
 
+/* While the prompt is read: some seconds on the oracle. */
+static void test_interrupt_prompt(void) {
+    int ends[2];
+    char data[1024], c = 0;
+    FILE *err = tmpfile();
+    CU_ASSERT_EQUAL_FATAL(pipe2(ends, O_CLOEXEC), 0);
+    const char *text = support_data(data, "texts/validation.txt");
+    pid_t pid =
+        cli_start(ARGUMENTS("run", "--json", "-d", "cpu:ref", "-c", "16000", "-f", text), 0, ends[1], fileno(err));
+    close(ends[1]);
+    while (c != '\n' && read(ends[0], &c, 1) == 1) {
+    } /* the model is there */
+    kill(pid, SIGINT);
+    CU_ASSERT_EQUAL(cli_finish(pid), 128 + SIGINT);
+    CU_ASSERT_EQUAL(read(ends[0], &c, 1), 0); /* no token came */
+    close(ends[0]);
+    fclose(err);
+}
+
 int main(void) {
     static const support_case cases[] = {
         {"run: greedy text of every source", test_run},
@@ -184,6 +203,7 @@ int main(void) {
         {"run: JSON events", test_events},
         {"run: an interrupt", test_interrupt},
         {"run: two interrupts", test_interrupt_twice},
+        {"run: an interrupt in the prompt", test_interrupt_prompt},
     };
     return support_main("cli run", cases, sizeof cases / sizeof *cases);
 }
