@@ -76,8 +76,13 @@ glint_status cli_check_places(const cli_options *o, glint_error *err) {
 
 glint_status cli_open_session(const cli_options *o, glint_model *model, const glint_session_options *options,
                               glint_session **out, glint_error *err) {
+    int longest = glint_model_context(model);
     glint_status s = cli_check_places(o, err);
     if (!s) s = glint_session_open(model, options, out, err);
+    if (!s && !o->quiet && longest > 0 && options->context > longest)
+        fprintf(stderr,
+                "glint: %s was made for %d tokens of context, not for %d: text may turn to nonsense behind them\n",
+                glint_model_path(model), longest, options->context);
     if (s || !o->verbose) return s;
     fprintf(stderr, "glint: %s: %s, %d layers, vocabulary %d\n", glint_model_path(model),
             glint_model_architecture(model), glint_model_layers(model), glint_model_vocabulary(model));

@@ -35,7 +35,8 @@ glint_session_options cli_session_options(const cli_options *o);
 glint_status cli_check_places(const cli_options *o, glint_error *err);
 /* --plan: prints where a session of these options would run, and how fast. */
 glint_status cli_print_plan(const cli_options *o, const glint_session_options *options, glint_error *err);
-/* Opens the session, and says on standard error what it is where -v asks for that. */
+/* Opens the session, and says on standard error what it is where -v asks for that, and where the context is longer than
+ * the model's own. */
 glint_status cli_open_session(const cli_options *o, glint_model *model, const glint_session_options *options,
                               glint_session **out, glint_error *err);
 

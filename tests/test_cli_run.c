@@ -71,6 +71,19 @@ static void test_reading(void) {
 #undef SAY
 }
 
+/* Is there a word about a context that the model was not made for? */
+static void expect_warning(const char *context, bool wanted) {
+    cli_result r = RUN("run", "-p", "To be", "-n", "1", "-c", context);
+    cli_expect_status(&r, 0, "-c");
+    CU_ASSERT_EQUAL(strstr(r.err, " was made for 1024 tokens of context, not for 1025") != NULL, wanted);
+    cli_release(&r);
+}
+
+static void test_context(void) {
+    expect_warning("1024", false);
+    expect_warning("1025", true);
+}
+
 static void test_candidates(void) {
     cli_result r = RUN(GREEDY, "--top", "3", "--watch", "What", "--watch", "#2004", "-p", "ROMEO:\n");
     cli_expect_status(&r, 0, "--top");
@@ -199,6 +212,7 @@ int main(void) {
         {"run: greedy text of every source", test_run},
         {"run: seeds", test_seed},
         {"run: what a step reads", test_reading},
+        {"run: a context longer than the model's", test_context},
         {"run: --top and --watch", test_candidates},
         {"run: JSON events", test_events},
         {"run: an interrupt", test_interrupt},
