@@ -2,10 +2,10 @@
  * into shared memory. */
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "backends/gles/device.h"
 #include "glint.h"
+#include "tests/support/maker.h"
 #include "tests/support/support.h"
 #include "tests/support/tiny.h"
 
@@ -86,14 +86,13 @@ static void test_rows(void) {
                                      .ffn = 7200,
                                      .vocabulary = WORDS};
     float got[WORDS], want[WORDS];
-    char path[] = "/tmp/glint_sizes_XXXXXX";
-    int file = mkstemp(path);
+    char folder[1024], path[1100];
     glint_device_info list[DEVICES];
     int n = support_gles(list, DEVICES);
     glint_model *m = NULL;
     glint_error err;
-    CU_ASSERT_FATAL(file >= 0);
-    close(file);
+    maker_folder(folder);
+    snprintf(path, sizeof path, "%s/model.gguf", folder);
     tiny_write(&shape, path);
     SUPPORT_OK(glint_model_open(path, &m, &err), &err);
     for (int i = 0; i < n; i++) {
@@ -104,7 +103,7 @@ static void test_rows(void) {
         CU_ASSERT(support_nmse(got, want, WORDS) <= 1e-8); /* other orders of sums */
     }
     glint_model_close(&m);
-    unlink(path);
+    maker_remove(folder);
 }
 
 int main(void) {

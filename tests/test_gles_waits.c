@@ -24,16 +24,16 @@ static void begin_step(backend_program *p) {
     begin_rows(p, 1);
 }
 
-static void end_step(backend_program *p, backend_ticket ticket, double seconds, bool late) {
+static void end_step(backend_program *p, double seconds, bool late) {
     pass(p, seconds);
-    gles_pieces_waited(p, ticket, late);
+    gles_pieces_waited(p, late);
 }
 
-/* Is the step `ticket` due when it has taken so long, from its beginning or, if that is later, from the end of
- * the one before? */
-static bool is_due(const backend_program *p, backend_ticket ticket, double seconds) {
-    const gles_run *r = &p->runs[ticket % BACKEND_IN_FLIGHT];
-    return fabs(gles_pieces_due(p, ticket) - fmax(r->began, p->device->order.ended) - seconds) < 0.01 * seconds;
+/* Is the oldest step due when it has taken so long, from its beginning or, if that is later, from the end of the one
+ * before? */
+static bool is_due(const backend_program *p, double seconds) {
+    const gles_run *r = &p->runs[p->waited % BACKEND_IN_FLIGHT];
+    return fabs(gles_pieces_due(p) - fmax(r->began, p->device->order.ended) - seconds) < 0.01 * seconds;
 }
 
 /* Two steps of as many rows, one after the other, that took as long tell how long the next one takes. */
@@ -45,43 +45,41 @@ static void test_due(void) {
         .device = &d, .request.max_rows = 128, .row_seconds = INFINITY, .group_seconds = group, .n_groups = 1};
     begin_step(&p);
     gles_pieces_watched(&p, 1, 0, took); /* of its groups */
-    end_step(&p, 0, took, false);
-    CU_ASSERT_EQUAL(gles_pieces_due(&p, 0), 0); /* it is over */
-    CU_ASSERT_EQUAL(gles_pieces_due(&p, 1), 0); /* it has not begun */
+    end_step(&p, took, false);
     begin_step(&p);
-    CU_ASSERT_EQUAL(gles_pieces_due(&p, 1), 0); /* one alone tells nothing */
-    end_step(&p, 1, took, false);
+    CU_ASSERT_EQUAL(gles_pieces_due(&p), 0); /* one alone tells nothing */
+    end_step(&p, took, false);
     begin_step(&p);
     begin_step(&p);
-    CU_ASSERT(is_due(&p, 2, took));
-    end_step(&p, 2, took, false);
-    CU_ASSERT(is_due(&p, 3, took)); /* it began behind step 2 */
-    end_step(&p, 3, took, true);
+    CU_ASSERT(is_due(&p, took));
+    end_step(&p, took, false);
+    CU_ASSERT(is_due(&p, took)); /* it began behind step 2 */
+    end_step(&p, took, true);
     begin_step(&p);
-    CU_ASSERT_EQUAL(gles_pieces_due(&p, 4), 0); /* the one before it came late */
-    end_step(&p, 4, took, true);
+    CU_ASSERT_EQUAL(gles_pieces_due(&p), 0); /* the one before it came late */
+    end_step(&p, took, true);
     begin_step(&p);
-    end_step(&p, 5, took, false);
+    end_step(&p, took, false);
     begin_step(&p);
-    CU_ASSERT(is_due(&p, 6, took));
-    end_step(&p, 6, took / 2, false);
+    CU_ASSERT(is_due(&p, took));
+    end_step(&p, took / 2, false);
     begin_step(&p);
-    CU_ASSERT_EQUAL(gles_pieces_due(&p, 7), 0); /* the last two differ */
-    end_step(&p, 7, took / 2, false);
+    CU_ASSERT_EQUAL(gles_pieces_due(&p), 0); /* the last two differ */
+    end_step(&p, took / 2, false);
     begin_step(&p);
-    CU_ASSERT(is_due(&p, 8, took / 2));
-    end_step(&p, 8, took / 2, false);
+    CU_ASSERT(is_due(&p, took / 2));
+    end_step(&p, took / 2, false);
     begin_rows(&p, 100);
-    CU_ASSERT_EQUAL(gles_pieces_due(&p, 9), 0);
-    end_step(&p, 9, took / 2, false);
+    CU_ASSERT_EQUAL(gles_pieces_due(&p), 0);
+    end_step(&p, took / 2, false);
     begin_rows(&p, 100);
-    CU_ASSERT_EQUAL(gles_pieces_due(&p, 10), 0); /* the last two differ in this */
-    end_step(&p, 10, took / 2, false);
+    CU_ASSERT_EQUAL(gles_pieces_due(&p), 0); /* the last two differ in this */
+    end_step(&p, took / 2, false);
     begin_rows(&p, 100);
-    CU_ASSERT(is_due(&p, 11, took / 2));
-    end_step(&p, 11, took / 2, false);
+    CU_ASSERT(is_due(&p, took / 2));
+    end_step(&p, took / 2, false);
     begin_rows(&p, 0); /* some groups of a step */
-    CU_ASSERT_EQUAL(gles_pieces_due(&p, 12), 0);
+    CU_ASSERT_EQUAL(gles_pieces_due(&p), 0);
 }
 
 /* When a step began that nobody waited for the end of is not known, and then not when the next one began either:
@@ -92,20 +90,20 @@ static void test_unknown(void) {
     backend_program p = {.device = &d, .request.max_rows = 1, .row_seconds = INFINITY}, other = p;
     for (int i = 0; i < 2; i++) {
         begin_step(&p);
-        end_step(&p, (backend_ticket)i, took, false);
+        end_step(&p, took, false);
     }
     begin_step(&other);
     begin_step(&p);
-    CU_ASSERT_EQUAL(gles_pieces_due(&p, 2), 0);
-    end_step(&p, 2, 2 * took, false);
+    CU_ASSERT_EQUAL(gles_pieces_due(&p), 0);
+    end_step(&p, 2 * took, false);
     CU_ASSERT_DOUBLE_EQUAL(p.row_seconds, took, 0.01); /* not learnt from */
-    gles_pieces_waited(&other, 0, false);              /* behind the other one: it is over anyway */
+    gles_pieces_waited(&other, false);                 /* behind the other one: it is over anyway */
     CU_ASSERT(isinf(other.row_seconds));
     begin_step(&p);
-    end_step(&p, 3, took, false);
+    end_step(&p, took, false);
     CU_ASSERT_DOUBLE_EQUAL(p.row_seconds, took, 0.01);
     begin_step(&p);
-    CU_ASSERT(is_due(&p, 4, took));
+    CU_ASSERT(is_due(&p, took));
 }
 
 /* ---- Sleeping ---- */

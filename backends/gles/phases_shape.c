@@ -73,8 +73,8 @@ static bool agrees(const backend_program *p, const tape_op *op, const gles_phase
     return s->head_dim == op->p.head_dim && op->p.heads / op->p.kv_heads % s->group == 0;
 }
 
-/* Is there room for the sums of a row of each matrix of the group of n ops from op i on, the least a work group takes?
- */
+/* Is there room for the sums of a row of each matrix of the group of n ops from op i on? That is the least of
+ * share_rows, which goes on until they fit. */
 static bool has_room(const backend_program *p, int i, int n, const gles_phase_shape *s) {
     enum { LANES = 32 };
     bool gated = gles_op_at(p, i + n - 1)->kind == TAPE_GATE;

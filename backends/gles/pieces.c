@@ -113,11 +113,6 @@ static void learn(backend_program *p, int n_rows, double seconds) {
     p->last_rows = rows;
 }
 
-/* Not waited for yet, and still remembered. */
-static bool in_flight(const backend_program *p, backend_ticket ticket) {
-    return ticket >= p->waited && ticket < p->steps && ticket + BACKEND_IN_FLIGHT >= p->steps;
-}
-
 /* It began with its first command or when the one before it on the device ended, which is known or not. */
 static bool began_when(const backend_program *p, const gles_run *r, double *when) {
     const gles_order *o = &p->device->order;
@@ -125,24 +120,27 @@ static bool began_when(const backend_program *p, const gles_run *r, double *when
     return r->n_rows && r->number == o->waited && (r->began >= o->ended || !o->late);
 }
 
-/* Two steps of as many rows that took as long tell of the next one: the first of a program takes what drivers put off.
- */
-double gles_pieces_due(const backend_program *p, backend_ticket ticket) {
-    const gles_run *r = &p->runs[ticket % BACKEND_IN_FLIGHT];
-    double began;
-    if (!in_flight(p, ticket) || !began_when(p, r, &began)) return 0;
-    return p->steady_seconds > 0 && count_rows(p, r->n_rows) == p->last_rows ? began + p->steady_seconds : 0;
+static const gles_run *oldest(const backend_program *p) {
+    return &p->runs[p->waited % BACKEND_IN_FLIGHT];
 }
 
-void gles_pieces_waited(backend_program *p, backend_ticket ticket, bool late) {
-    const gles_run *r = &p->runs[ticket % BACKEND_IN_FLIGHT];
+/* Two steps of as many rows that took as long tell of the next one: the first of a program takes what drivers put off.
+ */
+double gles_pieces_due(const backend_program *p) {
+    const gles_run *r = oldest(p);
+    double began;
+    if (!began_when(p, r, &began) || p->steady_seconds <= 0 || count_rows(p, r->n_rows) != p->last_rows) return 0;
+    return began + p->steady_seconds;
+}
+
+void gles_pieces_waited(backend_program *p, bool late) {
+    const gles_run *r = oldest(p);
     double now = base_seconds(), began;
-    if (!in_flight(p, ticket)) return;
     if (late || !began_when(p, r, &began))
         p->steady_seconds = 0;
     else
         learn(p, r->n_rows, now - began);
-    p->waited = ticket + 1;
+    p->waited++;
     gles_order *o = &p->device->order;
     if (r->number >= o->waited) *o = (gles_order){o->begun, r->number + 1, now, late};
 }

@@ -27,10 +27,10 @@ typedef struct gles_piece {
 gles_piece gles_cut(uint32_t x, uint32_t y, uint32_t n, uint32_t least);
 /* The present step begins; n_rows 0: it is not a whole one. */
 void gles_pieces_begin(backend_program *p, int n_rows);
-/* When the step `ticket` should be over, or later, if it takes as long as those before; 0: that is not known. */
-double gles_pieces_due(const backend_program *p, backend_ticket ticket);
-/* The step `ticket` has been waited for, and those before it. late: it was over before, so that how long it took is not
- * known. */
-void gles_pieces_waited(backend_program *p, backend_ticket ticket, bool late);
+/* Steps are waited for in their order. When the oldest one that is on its way should be over, or later, if it takes as
+ * long as those before; 0: that is not known. */
+double gles_pieces_due(const backend_program *p);
+/* It has been waited for. late: it was over before, so that how long it took is not known. */
+void gles_pieces_waited(backend_program *p, bool late);
 
 #endif

@@ -45,9 +45,10 @@ static glint_status place_values(backend_program *p, const int *group_of, glint_
     p->spare = (uint32_t)(plan.total_bytes / sizeof(float));
     place_chosen(p);
     p->top_work = p->spare;
-    s = check_scratch(p, sizeof(float) * (p->spare + gles_top_work(p)), err);
+    size_t top = gles_top_work(p);
+    s = check_scratch(p, sizeof(float) * (p->spare + top), err);
     if (s) return s;
-    p->spare += (uint32_t)gles_top_work(p);
+    p->spare += (uint32_t)top;
     gles_place_split(p);
     uint32_t ops = gles_spare_floats(r), phases = p->fused ? gles_phases_spare(p) : 0;
     size_t bytes = sizeof(float) * ((size_t)p->spare + (ops > phases ? ops : phases));

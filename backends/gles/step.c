@@ -230,32 +230,31 @@ static void run_pieces(backend_program *p, int first, int end, const gles_change
 
 /* ---- Waiting ---- */
 
-/* Is the step over? */
-static bool is_over(const backend_program *p, backend_ticket ticket) {
-    GLsync busy = p->changes[ticket % BACKEND_IN_FLIGHT].busy;
+static bool is_over(const backend_program *p, GLsync busy) {
     return !busy || p->device->c.gl.ClientWaitSync(busy, 0, 0) != GL_TIMEOUT_EXPIRED;
 }
 
 /* Drivers keep a processor busy with looking at what they wait for, so this thread sleeps through most of a step's time
  * before they do. Behind a sleep the next commands take some 5 us more, for which a device that has no other step to go
- * on with would wait: there only long sleeps are worth it. Says whether the step was over, maybe for long. */
-static bool comes_late(const backend_program *p, backend_ticket ticket) {
-    const double share = 0.875, waking = 100e-6, least = p->steps > ticket + 1 ? 50e-6 : 5e-3;
-    if (is_over(p, ticket)) return true;
-    double seconds = share * (gles_pieces_due(p, ticket) - base_seconds()) - waking;
+ * on with would wait: there only long sleeps are worth it. Says whether the oldest step was over, maybe for long. */
+static bool comes_late(const backend_program *p, GLsync busy) {
+    const double share = 0.875, waking = 100e-6, least = p->steps > p->waited + 1 ? 50e-6 : 5e-3;
+    if (is_over(p, busy)) return true;
+    double seconds = share * (gles_pieces_due(p) - base_seconds()) - waking;
     if (seconds < least) return false;
     time_t whole = (time_t)seconds;
     nanosleep(&(struct timespec){whole, (long)(1e9 * (seconds - (double)whole))}, NULL);
-    return is_over(p, ticket);
+    return is_over(p, busy);
 }
 
 /* For the step `ticket`, after those before it: each takes its own time. */
 static glint_status wait_for(backend_program *p, backend_ticket ticket, glint_error *err) {
     glint_status s = GLINT_OK;
-    for (backend_ticket i = p->waited; i <= ticket && i < p->steps && !s; i++) {
-        bool late = comes_late(p, i);
-        s = gles_wait(p->device, &p->changes[i % BACKEND_IN_FLIGHT].busy, err);
-        if (!s) gles_pieces_waited(p, i, late);
+    while (p->waited <= ticket && p->waited < p->steps && !s) {
+        GLsync *busy = &p->changes[p->waited % BACKEND_IN_FLIGHT].busy;
+        bool late = comes_late(p, *busy);
+        s = gles_wait(p->device, busy, err);
+        if (!s) gles_pieces_waited(p, late);
     }
     return s;
 }
