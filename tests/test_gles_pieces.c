@@ -3,10 +3,10 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "backends/gles/pieces.h"
 #include "tests/support/op_cases.h"
+#include "tests/support/own_clock.h"
 
 /* ---- Where the cuts are ---- */
 
@@ -94,10 +94,6 @@ static void test_cut_dispatches(void) {
 
 /* ---- What is learnt ---- */
 
-static void rest(long milliseconds) {
-    nanosleep(&(struct timespec){.tv_nsec = milliseconds * 1000000}, NULL);
-}
-
 static void test_learns(void) {
     plan x;
     backend_program *p = &x.p;
@@ -109,15 +105,15 @@ static void test_learns(void) {
     CU_ASSERT_EQUAL(p->waited, 1);
     gles_pieces_begin(p, 4);
     p->steps++;
-    rest(20);
+    base_sleep(0.02);
     gles_pieces_waited(p, false);
-    CU_ASSERT(p->row_seconds >= 0.005 && p->row_seconds < 1);
+    CU_ASSERT_DOUBLE_EQUAL(4 * p->row_seconds, 0.02, 1e-5);
     for (int i = 0; i < 2; i++, p->steps++) gles_pieces_begin(p, 1);
-    rest(10);
+    base_sleep(0.01);
     gles_pieces_waited(p, false);
     double known = p->row_seconds;
-    CU_ASSERT(4 * known >= 0.01); /* fewer than four rows take as long */
-    gles_pieces_waited(p, false); /* it cannot have begun before the one before it ended */
+    CU_ASSERT_DOUBLE_EQUAL(4 * known, 0.01, 1e-5); /* fewer than four rows take as long */
+    gles_pieces_waited(p, false);                  /* it cannot have begun before the one before it ended */
     CU_ASSERT(p->row_seconds < known);
 }
 
@@ -126,15 +122,15 @@ static void test_comes_late(void) {
     plan x;
     make_plan(&x, 1, 1e-3);
     for (int i = 0; i < 2; i++, x.p.steps++) gles_pieces_begin(&x.p, 1);
-    rest(20);
+    base_sleep(0.02);
     gles_pieces_waited(&x.p, true);
     gles_pieces_waited(&x.p, false);
     CU_ASSERT_EQUAL(x.p.row_seconds, 1e-3);
     gles_pieces_begin(&x.p, 1);
     x.p.steps++;
-    rest(20);
+    base_sleep(0.02);
     gles_pieces_waited(&x.p, false);
-    CU_ASSERT(x.p.row_seconds >= 0.02);
+    CU_ASSERT_DOUBLE_EQUAL(x.p.row_seconds, 0.02, 1e-5);
 }
 
 /* Long steps are watched, once and when they take longer than they did; short ones are not. */
@@ -159,7 +155,7 @@ static void test_watches(void) {
     make_plan(&x, 1, 0.11);
     gles_pieces_begin(&x.p, 1);
     x.p.steps++;
-    rest(180);
+    base_sleep(0.18);
     gles_pieces_waited(&x.p, false); /* that is more than it was */
     CU_ASSERT(gles_pieces_watch(&x.p, 1));
     make_unknown(&x, 50);

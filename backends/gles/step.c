@@ -1,7 +1,6 @@
 /* Running: what changes from step to step goes up in one small copy, then the recorded commands are replayed. */
 #include <math.h>
 #include <string.h>
-#include <time.h>
 
 #include "backends/gles/phases.h"
 #include "backends/gles/pieces.h"
@@ -242,8 +241,7 @@ static bool comes_late(const backend_program *p, GLsync busy) {
     if (is_over(p, busy)) return true;
     double seconds = share * (gles_pieces_due(p) - base_seconds()) - waking;
     if (seconds < least) return false;
-    time_t whole = (time_t)seconds;
-    nanosleep(&(struct timespec){whole, (long)(1e9 * (seconds - (double)whole))}, NULL);
+    base_sleep(seconds);
     return is_over(p, busy);
 }
 
