@@ -2,6 +2,7 @@
 #include "tests/support/cli.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -151,8 +152,9 @@ static pid_t start_blocked(int pipe_ends[2], FILE *err) {
     }
     CU_ASSERT_EQUAL(c, '\n');
     while (read(pipe_ends[0], &c, 1) == 1 && c != '\n') {
-    }               /* the first token: the handler is in place */
-    usleep(100000); /* the next token does not fit the pipe */
+    } /* the first token: the handler is in place */
+    struct pollfd more = {.fd = pipe_ends[0], .events = POLLIN};
+    CU_ASSERT_EQUAL(poll(&more, 1, -1), 1); /* of the next one, which does not fit the pipe */
     return pid;
 }
 
@@ -161,8 +163,7 @@ static void test_interrupt(void) {
     char buffer[65536];
     FILE *err = tmpfile(), *all = tmpfile();
     pid_t pid = start_blocked(ends, err);
-    kill(pid, SIGINT);
-    usleep(50000); /* it arrives inside a write, which must go on */
+    cli_signal(pid, SIGINT); /* it arrives inside a write, which must go on */
     for (ssize_t n; (n = read(ends[0], buffer, sizeof buffer)) > 0;) fwrite(buffer, 1, (size_t)n, all);
     CU_ASSERT_EQUAL(cli_finish(pid), 0);
     close(ends[0]);
@@ -179,11 +180,8 @@ static void test_interrupt_twice(void) {
     int ends[2];
     FILE *err = tmpfile();
     pid_t pid = start_blocked(ends, err);
-    kill(pid, SIGINT);
-    usleep(50000); /* two signals at once may arrive as one */
-    kill(pid, SIGINT);
-    usleep(50000);
-    close(ends[0]); /* if it still runs, this ends it otherwise */
+    for (int i = 0; i < 2; i++) cli_signal(pid, SIGINT); /* two at once may arrive as one */
+    close(ends[0]);                                      /* if it still runs, this ends it otherwise */
     CU_ASSERT_EQUAL(cli_finish(pid), 128 + SIGINT);
     fclose(err);
 }

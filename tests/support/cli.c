@@ -1,9 +1,12 @@
 #include "tests/support/cli.h"
 
+#include <inttypes.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 extern char **environ;
 
@@ -40,6 +43,30 @@ int cli_finish(pid_t pid) {
     int status = 0;
     waitpid(pid, &status, 0);
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/* Signals sent to the whole process that no thread of it has taken yet: proc(5). */
+static uint64_t pending(pid_t pid) {
+    char path[64], line[256];
+    uint64_t bits = 0;
+    snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+    FILE *f = fopen(path, "r");
+    while (f && fgets(line, sizeof line, f) && sscanf(line, "ShdPnd: %" SCNx64, &bits) != 1) continue;
+    if (f) fclose(f);
+    return bits;
+}
+
+static bool has_ended(pid_t pid) {
+    siginfo_t info = {0};
+    return !waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) && info.si_pid == pid;
+}
+
+void cli_signal(pid_t pid, int signal) {
+    enum { TRIES = 10000, PAUSE = 1000 /* microseconds */ };
+    int tries = 0;
+    kill(pid, signal);
+    while (pending(pid) >> (signal - 1) & 1 && !has_ended(pid) && tries++ < TRIES) usleep(PAUSE);
+    CU_ASSERT(tries <= TRIES);
 }
 
 cli_result cli_run(const char *input, int out, const char *const *arguments) {

@@ -24,6 +24,8 @@ void cli_release(cli_result *r);
 /* Starts the program and goes on; waits for its end. `out` -1: standard output is closed. */
 pid_t cli_start(const char *const *arguments, int in, int out, int err);
 int cli_finish(pid_t pid); /* a status as above */
+/* Returns when the signal has arrived, or has ended the program. */
+void cli_signal(pid_t pid, int signal);
 /* The file from its begin as text, which the caller frees; closes it. */
 char *cli_read_all(FILE *f, size_t *bytes);
 
