@@ -286,6 +286,7 @@ static void test_faults_elsewhere(void) {
         {"failing:read1@cpu", 1},
         {"failing:step2@cpu=0-1,cpu=2-4", 1},
         {"cpu=0-1,failing:step2@cpu=2-4", 1},
+        {"failing:step9@cpu=0-1,failing:step9@cpu=2-4", 1}, /* all parts of the one that is lost */
         {"failing:read2@cpu=0,failing:step9@cpu=1-2,failing:step40@cpu=3-4", 2},
         {"failing:step20@cpu=0,failing:step22@cpu=1-2,failing:step24@cpu=3-4", 2},
         {"failing:step20@cpu=0,failing:adopt43@cpu=1-4", 2},

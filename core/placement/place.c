@@ -155,7 +155,7 @@ glint_status place_again(const plan *p, const placement *before, int failed, con
     int n = 0;
     glint_error why; /* `err` holds what failed */
     for (int i = 0; i < before->n && n < PLAN_DEVICES - 1; i++) {
-        if (i == failed) continue;
+        if (!strcmp(before->parts[i].device, before->parts[failed].device)) continue;
         glint_status s = plan_find_device(before->parts[i].device, memory, &left[n++], err);
         if (s) return s;
     }
