@@ -212,7 +212,7 @@ static const struct {
     {"no cap", uncapped, "saturation missing", "c = 10"},
     {"zero rows", zero_rows, "unwritten tail", "rows from 8"},
     {"zero columns", zero_columns, "unwritten tail", "element 128"},
-    {"all zero", all_zero, "unwritten tail", "all of it"},
+    {"all zero", all_zero, "unwritten", "zeros: all of it"},
     {"rows unwritten", poison_rows, "unwritten tail", "rows from 9"},
     {"columns unwritten", poison_columns, "unwritten tail", "element 190"},
     {"some unwritten", poison_some, "unwritten", "(3,7)"},

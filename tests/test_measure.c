@@ -91,7 +91,7 @@ static void test_zeros(void) {
     CU_ASSERT(compare(x, zero, NULL).nmse == 0 && compare(x, zero, NULL).cosine == 1);
     x[2] = 1;
     CU_ASSERT(isinf(compare(x, zero, NULL).nmse));
-    CU_ASSERT(compare(zero, x, NULL).nmse == 1);
+    CU_ASSERT(compare(zero, x, NULL).nmse == 1 && compare(zero, x, NULL).cosine == 0);
 }
 
 int main(void) {

@@ -381,6 +381,10 @@ static void check_finding(size_t f, const bench *b, const diagnose_finding *got,
     CU_ASSERT(good && !strchr(got->reason, '\n'));
 }
 
+static const float *zeros_like(const bench *b, tape_value v) {
+    return arena_array(&bench_at->memory, ROWS, (size_t)b->tape->values[v].width * sizeof(float));
+}
+
 static void test_model(const char *model) {
     bench b;
     if (!open_bench(&b, model)) return;
@@ -395,6 +399,8 @@ static void test_model(const char *model) {
         check_finding(f, &b, &got, "device", seconds() - start);
         got = diagnose(&b, b.tape, b.views, first, last - first + 1, out, b.value[out], b.value[out], false);
         CU_ASSERT_STRING_EQUAL(got.kind, "");
+        got = diagnose(&b, b.tape, b.views, first, last - first + 1, out, zeros_like(&b, out), b.value[out], false);
+        CU_ASSERT_STRING_EQUAL(got.kind, "unwritten");
         if (faults[f].device) continue;
         start = seconds();
         got = diagnose(&b, &x->tape, x->views, first, last - first + 1, out, tested, b.value[out], true);

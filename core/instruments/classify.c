@@ -149,7 +149,7 @@ void diagnose_values(const diagnose_tensors *t, diagnose_finding *out) {
     *out = (diagnose_finding){.kind = "", .value = TAPE_NONE, .residual = r.before};
     if (!differs) return;
     if (classify_holes(t, &hole)) {
-        if (look_behind(t, &hole, out)) return;
+        if (!isfinite(r.before) && look_behind(t, &hole, out)) return;
         *out = (diagnose_finding){.kind = hole.kind, .value = TAPE_NONE};
         snprintf(out->reason, sizeof out->reason, "%s", hole.words);
         return;

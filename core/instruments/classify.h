@@ -50,7 +50,8 @@ classify_predict classify_transpose, classify_half_adjacent, classify_positions,
     classify_rows, classify_heads, classify_blocks, classify_inside_block; /* classify_order.c */
 classify_predict classify_zeros, classify_tail;                            /* classify_holes.c */
 
-/* NaN, Inf and what was never written, which no other explanation can see past: true when there are any. */
+/* NaN, Inf, what was never written, and zeros alone, which no other explanation can see past: true when there are any.
+ * Asked of tensors that differ. */
 bool classify_holes(const diagnose_tensors *t, classify_guess *out); /* classify_holes.c */
 /* Are all numbers those of a half-precision type, where the reference's are not? */
 bool classify_halves(const diagnose_tensors *t, char *words);

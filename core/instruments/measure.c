@@ -85,5 +85,6 @@ void measure_rows(measure *m, const float *tested, const float *reference, const
 void measure_end(measure *m) {
     glint_comparison *c = m->c;
     c->nmse = m->error == 0 ? 0 : m->error / m->power;
-    c->cosine = m->self == 0 && m->power == 0 ? 1 : m->dot / sqrt(m->self * m->power);
+    bool zero = m->self == 0 || m->power == 0; /* without a direction */
+    c->cosine = zero ? m->self == m->power : m->dot / sqrt(m->self * m->power);
 }

@@ -20,7 +20,8 @@ void measure_begin(measure *m, glint_comparison *c, int width);
 /* `rows` more rows of c->width floats. bound: as many numbers, NULL: none (share then stays as it is; equal numbers
  * pass any bound, NaN passes none). */
 void measure_rows(measure *m, const float *tested, const float *reference, const double *bound, int rows);
-/* Fills what needs all of it. A value of zeros has nmse 0 where both are zeros, infinity where the tested is not. */
+/* Fills what needs all of it. A value of zeros has nmse 0 where both are zeros, infinity where the tested is not;
+ * its cosine is 1 where both are, else 0. */
 void measure_end(measure *m);
 
 #endif
