@@ -2,9 +2,13 @@
 #include "tests/support/cli.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "tests/support/maker.h"
 
 /* ---- Help and usage ---- */
 
@@ -117,11 +121,32 @@ static void test_unwritable(void) {
     CU_ASSERT(stat("/dev/full", &st) == 0 && S_ISCHR(st.st_mode)); /* and it was not replaced by a file */
 }
 
+/* A name as long as the system lets it be, for which a temporary one has to be found, and one that is longer. */
+static void test_long_names(void) {
+    char folder[1024], path[1024 + NAME_MAX + 3];
+    struct stat st;
+    maker_folder(folder);
+    size_t n = strlen(folder);
+    memcpy(path, folder, n);
+    memset(path + n, 'x', NAME_MAX + 2);
+    path[n] = '/';
+    path[n + 1 + NAME_MAX] = 0;
+    cli_result r = RUN("trace", "-p", "a", "-q", "-o", path);
+    cli_expect_status(&r, 0, "the longest name");
+    cli_release(&r);
+    CU_ASSERT(stat(path, &st) == 0 && st.st_size > 0);
+    unlink(path);
+    memcpy(path + n + 1 + NAME_MAX, "x", 2);
+    cli_expect_failure(RUN("trace", "-p", "a", "-o", path), 3, "File name too long");
+    CU_ASSERT_EQUAL(rmdir(folder), 0); /* it is empty */
+}
+
 int main(void) {
     static const support_case cases[] = {
         {"help, man pages, completions", test_help},
         {"wrong usage", test_usage},
         {"bad input", test_bad_input},
+        {"long names", test_long_names},
         {"unwritable output", test_unwritable},
     };
     return support_main("cli usage", cases, sizeof cases / sizeof *cases);

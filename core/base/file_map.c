@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -36,11 +37,17 @@ void file_map_close(file_map *m) {
     *m = (file_map){0};
 }
 
+/* Of a path, up to the name of the file. */
+static int folder_bytes(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash ? (int)(slash - path) + 1 : 0;
+}
+
 /* A file in the path's folder that has no name yet, so that nothing is left of it if this process is killed; -1 where
  * the system cannot do that or give it a name later. */
 static int open_nameless(const char *path) {
-    const char *slash = strrchr(path, '/');
-    char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup("."), proc[32];
+    int n = folder_bytes(path);
+    char *folder = n ? strndup(path, (size_t)n) : strdup("."), proc[32];
     int fd = folder ? open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0644) : -1;
     free(folder);
     snprintf(proc, sizeof proc, "/proc/self/fd/%d", fd);
@@ -49,7 +56,13 @@ static int open_nameless(const char *path) {
     return -1;
 }
 
-enum { NAME_ROOM = 32 }; /* of what comes behind a path in a temporary name */
+enum { NAME_ROOM = 32 }; /* of what comes behind in a temporary name */
+
+/* Of a path, what a temporary name beside it begins with. */
+static int stem_bytes(const char *path) {
+    int n = (int)strlen(path), most = folder_bytes(path) + NAME_MAX - NAME_ROOM;
+    return n < most ? n : most;
+}
 
 /* Gives it a name beside the final one: a link cannot replace a file, as a rename then does. */
 static bool name_temporary(file_out *f) {
@@ -57,7 +70,8 @@ static bool name_temporary(file_out *f) {
     char proc[32];
     snprintf(proc, sizeof proc, "/proc/self/fd/%d", fileno(f->stream));
     for (int i = 0; i < TRIES; i++) {
-        snprintf(f->temporary, strlen(f->path) + NAME_ROOM, "%s.%d.%d", f->path, (int)getpid(), i);
+        snprintf(f->temporary, strlen(f->path) + NAME_ROOM, "%.*s.%d.%d", stem_bytes(f->path), f->path, (int)getpid(),
+                 i);
         if (linkat(AT_FDCWD, proc, AT_FDCWD, f->temporary, AT_SYMLINK_FOLLOW) == 0) return true;
         if (errno != EEXIST) break;
     }
@@ -68,7 +82,10 @@ static bool name_temporary(file_out *f) {
 glint_status file_out_open(const char *path, file_out *out, glint_error *err) {
     file_out f = {0};
     struct stat st;
-    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) /* the final rename would replace a device or a folder */
+    bool there = stat(path, &st) == 0;
+    if (!there && errno != ENOENT) /* a name that is too long, say: better now than when all is done */
+        return base_fail(err, GLINT_BAD_INPUT, "%s: cannot be written: %s", path, strerror(errno));
+    if (there && !S_ISREG(st.st_mode)) /* the final rename would replace a device or a folder */
         return base_fail(err, GLINT_BAD_INPUT, "%s: cannot be written: not a regular file", path);
     size_t n = strlen(path);
     f.path = strdup(path);
@@ -79,7 +96,7 @@ glint_status file_out_open(const char *path, file_out *out, glint_error *err) {
     }
     int fd = open_nameless(path);
     if (fd < 0) {
-        snprintf(f.temporary, n + NAME_ROOM, "%s.XXXXXX", path);
+        snprintf(f.temporary, n + NAME_ROOM, "%.*s.XXXXXX", stem_bytes(path), path);
         fd = mkstemp(f.temporary);
     }
     if (fd < 0) {
