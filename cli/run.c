@@ -30,9 +30,11 @@ static void on_interrupt(int signal_number) {
     interrupted = 1; /* the handler is gone after its first call, so a second interrupt ends the program */
 }
 
-/* From the first token on: while a prompt is read there is nothing to finish, and an interrupt ends the program. */
+/* From the first token on: while a prompt is read there is nothing to finish, and an interrupt ends the program. A
+ * shell's background jobs ignore it, and go on doing so. */
 static void catch_interrupt(void) {
-    struct sigaction once = {.sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND | SA_RESTART};
+    struct sigaction once = {.sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND | SA_RESTART}, before;
+    if (sigaction(SIGINT, NULL, &before) || before.sa_handler == SIG_IGN) return;
     sigaction(SIGINT, &once, NULL);
 }
 

@@ -109,8 +109,9 @@ static void test_killed(void) {
     close(fd);
     snprintf(path, sizeof path, "%s/t.safetensors", folder);
     snprintf(page, sizeof page, "%s/t.html", folder);
-    pid_t pid = cli_start(
-        ARGUMENTS("trace", "-d", "cpu:ref", "-p", "ROMEO", "-n", "400", "-q", "-o", path, "--html", page), 0, 1, 2);
+    pid_t pid = cli_start(ARGUMENTS("trace", "-d", "cpu:ref", "-p", "ROMEO", "-n", "8000", "-c", "8192", "-q", "-o",
+                                    path, "--html", page),
+                          0, 1, 2);
     for (int i = 0; i < 1000 && !has_open(pid, folder); i++) usleep(10000);
     CU_ASSERT(has_open(pid, folder));
     kill(pid, SIGTERM);

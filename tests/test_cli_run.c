@@ -193,8 +193,8 @@ static void test_interrupt_prompt(void) {
     FILE *err = tmpfile();
     CU_ASSERT_EQUAL_FATAL(pipe2(ends, O_CLOEXEC), 0);
     const char *text = support_data(data, "texts/validation.txt");
-    pid_t pid =
-        cli_start(ARGUMENTS("run", "--json", "-d", "cpu:ref", "-c", "16000", "-f", text), 0, ends[1], fileno(err));
+    pid_t pid = cli_start(ARGUMENTS("run", "--json", "-d", "cpu:ref", "-c", "16000", "-n", "1", "-f", text), 0, ends[1],
+                          fileno(err));
     close(ends[1]);
     while (c != '\n' && read(ends[0], &c, 1) == 1) {
     } /* the model is there */

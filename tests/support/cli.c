@@ -26,6 +26,13 @@ pid_t cli_start(const char *const *arguments, int in, int out, int err) {
     const char *argv[MAX_ARGUMENTS + 2] = {"glint"};
     for (int i = 0; i < MAX_ARGUMENTS && arguments[i]; i++) argv[i + 1] = arguments[i];
     posix_spawn_file_actions_t files;
+    posix_spawnattr_t attributes;
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT); /* which a shell's background jobs ignore */
+    posix_spawnattr_init(&attributes);
+    posix_spawnattr_setsigdefault(&attributes, &signals);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
     posix_spawn_file_actions_init(&files);
     posix_spawn_file_actions_adddup2(&files, in, 0);
     if (out >= 0)
@@ -34,7 +41,8 @@ pid_t cli_start(const char *const *arguments, int in, int out, int err) {
         posix_spawn_file_actions_addclose(&files, 1);
     posix_spawn_file_actions_adddup2(&files, err, 2);
     pid_t pid = -1;
-    CU_ASSERT_EQUAL_FATAL(posix_spawn(&pid, GLINT_BINARY, &files, NULL, (char **)argv, environ), 0);
+    CU_ASSERT_EQUAL_FATAL(posix_spawn(&pid, GLINT_BINARY, &files, &attributes, (char **)argv, environ), 0);
+    posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&files);
     return pid;
 }
