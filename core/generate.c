@@ -62,7 +62,7 @@ static glint_status choose(glint_session *s, glint_sampler *sampler, bool need_l
     if (status) return status;
     if (!sampler) return choose_greedily(s, g, err);
     g->id = glint_sampler_choose(sampler, g->logits);
-    return g->id < 0 ? expect_number(s, g->logits, g->index, err) : GLINT_OK;
+    return g->id < 0 ? model_no_logits(s->model, "new token", (size_t)g->index, err) : GLINT_OK;
 }
 
 /* Tells the user; true: stop. */
