@@ -95,7 +95,7 @@ static void test_cache_in_parts(void) {
     draw_prompt(m, ids);
     CU_ASSERT_FATAL(got[0] && got[1]);
     setenv("GLINT_SELF_TEST", "0", 1);
-    setenv("GLINT_GLES_FUSE", "0", 1); /* fused, whole ones would be read by another shader */
+    support_fuse("0"); /* fused, whole ones would be read by another shader */
     for (int i = 0; i < 2 * n; i++) {
         glint_precision precision = i % 2 ? GLINT_EXACT : GLINT_FAST;
         for (int parts = 0; parts < 2; parts++) {
@@ -116,7 +116,7 @@ static void test_cache_in_parts(void) {
         CU_ASSERT(!memcmp(got[0], got[1], words * sizeof **got));
     }
     unsetenv("GLINT_SELF_TEST");
-    unsetenv("GLINT_GLES_FUSE");
+    support_fuse("1");
     free(got[0]);
     free(got[1]);
     glint_model_close(&m);
@@ -177,22 +177,23 @@ static void greedy(glint_model *m, const char *reference, const char *device, gl
 
 static void expect_text(glint_model *m, int model, const char *device, const char *fuse, const int32_t want[NEW]) {
     int32_t got[NEW] = {0};
-    if (fuse) setenv("GLINT_GLES_FUSE", fuse, 1);
+    support_fuse(fuse);
     greedy(m, models[model].reference, device, GLINT_FAST, got);
-    unsetenv("GLINT_GLES_FUSE");
+    support_fuse("1");
     bool same = !memcmp(got, want, sizeof got);
-    if (!same) printf("\n    %s, %s, GLINT_GLES_FUSE=%s: another text", models[model].model, device, fuse ? fuse : "");
+    if (!same) printf("\n    %s, %s, GLINT_GLES_FUSE=%s: another text", models[model].model, device, fuse);
     CU_ASSERT(same);
 }
 
-/* A software renderer's work groups can always wait for each other, since it runs them one after the other or has but
- * one: GLINT_GLES_FUSE=1 has to lead to what other tests mean by it. */
-static void expect_meeting(glint_model *m, const char *device) {
-    setenv("GLINT_GLES_FUSE", "1", 1);
+/* GLINT_GLES_FUSE leads to what tests mean by it, and GPUs are fused without. */
+static void expect_fused(glint_model *m, const char *device, const char *fuse, bool fused, bool meets) {
+    support_fuse(fuse);
     glint_session *s = open_session(m, device, GLINT_FAST, 0);
-    unsetenv("GLINT_GLES_FUSE");
+    support_fuse("1");
     const backend_program *p = s->split.parts[0].programs[0];
-    CU_ASSERT(p->fused && (p->meets || !p->device->c.software));
+    bool software = p->device->c.software;
+    CU_ASSERT_EQUAL(p->fused, fused || (!software && !fuse));
+    CU_ASSERT(!software || p->meets == meets);
     glint_session_close(&s);
 }
 
@@ -204,10 +205,14 @@ static void test_fused(void) {
         int32_t want[NEW] = {0};
         greedy(m, models[i].reference, "cpu:ref", GLINT_EXACT, want);
         for (int d = 0; d < n; d++) {
-            expect_meeting(m, list[d].name);
-            expect_text(m, i, list[d].name, NULL, want); /* a dispatch a phase where work groups do not meet */
-            expect_text(m, i, list[d].name, "1", want);  /* all phases in one */
-            expect_text(m, i, list[d].name, "0", want);
+            const char *name = list[d].name;
+            expect_fused(m, name, NULL, false, false);
+            expect_fused(m, name, "0", false, false);
+            expect_fused(m, name, "1", true, false);
+            expect_fused(m, name, "2", true, true);
+            expect_text(m, i, name, "0", want);
+            expect_text(m, i, name, "1", want); /* a dispatch a phase where work groups do not meet */
+            expect_text(m, i, name, "2", want); /* all phases in one */
         }
         glint_model_close(&m);
     }
@@ -226,10 +231,10 @@ static bool is_told(glint_session *s) {
 static void expect_told(glint_model *m, const char *device, const char *parts) {
     glint_error err;
     glint_session *s = NULL;
-    glint_session_options o = {.device = device, .split = parts, .context = 64};
-    setenv("GLINT_GLES_FUSE", "1", 1);
+    glint_session_options o = {.device = device, .split = parts, .context = 64, .observe = "layers.1.out"};
+    support_fuse("2");
     SUPPORT_OK(glint_session_open(m, &o, &s, &err), &err);
-    unsetenv("GLINT_GLES_FUSE");
+    support_fuse("1");
     backend_device *d = s->split.parts[0].device;
     bool meets = s->split.parts[0].programs[0]->meets;
     CU_ASSERT(!is_told(s));
@@ -259,7 +264,7 @@ static void test_pieces(void) {
     static const struct {
         const char *fuse;
         int context;
-    } ways[WAYS] = {{"0", LONG + 1}, {NULL, LONG + 1}, {NULL, 8300}};
+    } ways[WAYS] = {{"0", LONG + 1}, {"1", LONG + 1}, {"1", 8300}};
     glint_device_info list[DEVICES];
     int n = support_gles(list, DEVICES);
     glint_model *m = open_model("gemma3-shakespeare-Q4_K_M.gguf");
@@ -275,9 +280,9 @@ static void test_pieces(void) {
             glint_session_options o = {.device = list[d].name, .context = ways[w].context};
             const float *logits;
             glint_error err;
-            if (ways[w].fuse) setenv("GLINT_GLES_FUSE", ways[w].fuse, 1);
+            support_fuse(ways[w].fuse);
             SUPPORT_OK(glint_session_open(m, &o, &s, &err), &err);
-            unsetenv("GLINT_GLES_FUSE");
+            support_fuse("1");
             SUPPORT_OK(glint_session_feed(s, 0, ids, LONG, &err), &err);
             SUPPORT_OK(glint_session_feed(s, 0, ids + LONG, 1, &err), &err);
             SUPPORT_OK(glint_session_logits(s, 0, &logits, &err), &err);

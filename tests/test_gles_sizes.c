@@ -96,9 +96,9 @@ static void test_rows(void) {
     tiny_write(&shape, path);
     SUPPORT_OK(glint_model_open(path, &m, &err), &err);
     for (int i = 0; i < n; i++) {
-        setenv("GLINT_GLES_FUSE", "0", 1);
+        support_fuse("0");
         last_logits(m, list[i].name, want);
-        unsetenv("GLINT_GLES_FUSE");
+        support_fuse("1");
         last_logits(m, list[i].name, got);
         CU_ASSERT(support_nmse(got, want, WORDS) <= 1e-8); /* other orders of sums */
     }

@@ -2,7 +2,6 @@
  * word for it, so the program itself is run, with phases of nothing: it is what holds the registers and the memory. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "backends/gles/phases.h"
 
@@ -30,12 +29,12 @@ static glint_status try_groups(backend_program *p, const gles_buffer *nothing, u
     return s;
 }
 
-/* As many as met last time, where that is known. llvmpipe ends a shader without a word when its loops have turned
- * 65,535 times, and a whole step in one work group may: there it is only for tests, with GLINT_GLES_FUSE=1. */
+/* As many as met last time, where that is known. A software renderer's run one after the other: one alone is sure to
+ * meet itself. (llvmpipe ends a shader without a word when its loops have turned 65,535 times, and a whole step of a
+ * larger model in one work group does.) */
 static int first_guess(const backend_device *d) {
-    const char *fuse = getenv("GLINT_GLES_FUSE");
     char words[16];
-    if (d->c.software) return fuse && !strcmp(fuse, "1");
+    if (d->c.software) return gles_fusion_of(d) == GLES_FUSE_STEP;
     int groups = d->decode_groups, noted = 0;
     if (gles_note_get(&d->notes, note, words, sizeof words)) noted = atoi(words);
     if (noted > 0 && noted < groups) groups = noted;

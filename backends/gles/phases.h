@@ -57,6 +57,11 @@ void gles_choose_groups(const backend_program *p, int *group_of);
 
 /* ---- Their shader (phases_shape.c) ---- */
 
+/* How far decoding one row is fused: op by op, a dispatch a phase, all of a step's phases in one dispatch. GPUs go as
+ * far as they can, to where their work groups meet. A software renderer has little to pay for a dispatch, and takes
+ * many times as long for phases; there only a test has them, with GLINT_GLES_FUSE=1 or 2. 0: op by op everywhere. */
+typedef enum gles_fusion { GLES_FUSE_NOTHING, GLES_FUSE_PHASES, GLES_FUSE_STEP } gles_fusion;
+gles_fusion gles_fusion_of(const backend_device *d);
 /* Can ops of this range run in phases on this device? Then *out is what their shader needs. */
 bool gles_phases_shape(const backend_program *p, gles_phase_shape *out);
 /* The shader, and how many work groups it runs in (grid.c). Before any phase is recorded. */

@@ -1,9 +1,18 @@
 /* What decode.comp is made for: the constants of its phases, and the memory that they need. */
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "backends/gles/phases.h"
 
 enum { UNIFORM_PHASES = 224, FEW_PHASES = 56 };
+
+gles_fusion gles_fusion_of(const backend_device *d) {
+    const char *mask = getenv("GLINT_GLES_FUSE");
+    if (mask && !strcmp(mask, "0")) return GLES_FUSE_NOTHING;
+    if (!d->c.software || (mask && !strcmp(mask, "2"))) return GLES_FUSE_STEP;
+    return mask && !strcmp(mask, "1") ? GLES_FUSE_PHASES : GLES_FUSE_NOTHING;
+}
 
 /* Heads that one work group takes: short contexts are spread over more of the device; with many heads there are too few
  * registers. */

@@ -129,9 +129,8 @@ static glint_status lay_out_step(backend_program *p, glint_error *err) {
 
 /* Decoding one row in `fast` runs in phases where the device can. */
 static bool is_fused(backend_program *p) {
-    const char *mask = getenv("GLINT_GLES_FUSE");
-    bool wanted =
-        p->request.max_rows == 1 && p->device->options.precision == GLINT_FAST && !(mask && !strcmp(mask, "0"));
+    bool wanted = p->request.max_rows == 1 && p->device->options.precision == GLINT_FAST &&
+                  gles_fusion_of(p->device) != GLES_FUSE_NOTHING;
     return wanted && gles_phases_shape(p, &p->shape);
 }
 

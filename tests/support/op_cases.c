@@ -104,7 +104,7 @@ static const op_spec specs[] = {
 
     /* On every GPU these run top_k.comp without MEETS, with the driver's limits and in test_ops_es31: without a product
      * there are no phases, and nothing has to meet. With MEETS it runs in a MODEL of one row, in `fast`, where work
-     * groups meet; on llvmpipe they do so only with GLINT_GLES_FUSE=1, which test_ops sets for those. */
+     * groups meet; on llvmpipe they do so only with GLINT_GLES_FUSE=2, which test_ops sets for those. */
     {TAPE_TOP_K, .batch = 1, .width = 1, .k = 1},
     {TAPE_TOP_K, .batch = 2, .width = 2, .k = 1},
     {TAPE_TOP_K, .batch = 3, .width = 63, .k = 63},

@@ -12,6 +12,7 @@ int support_main(const char *suite, const support_case *cases, int n) {
     CU_pSuite s = CU_add_suite(suite, NULL, NULL);
     for (int i = 0; i < n; i++)
         if (!s || !CU_add_test(s, cases[i].name, cases[i].run)) return 2;
+    setenv("GLINT_GLES_FUSE", "1", 0);
     CU_basic_set_mode(CU_BRM_VERBOSE);
     CU_basic_run_tests();
     unsigned failed = CU_get_number_of_failures() + (CU_get_number_of_tests_run() != (unsigned)n);
@@ -19,6 +20,13 @@ int support_main(const char *suite, const support_case *cases, int n) {
     printf("%s: %d skipped\n", suite, skipped);
     CU_cleanup_registry();
     return failed ? 1 : 0;
+}
+
+void support_fuse(const char *how) {
+    if (how)
+        setenv("GLINT_GLES_FUSE", how, 1);
+    else
+        unsetenv("GLINT_GLES_FUSE");
 }
 
 void support_skip(const char *why) {

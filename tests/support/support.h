@@ -43,6 +43,10 @@ bool support_wanted(const char *name);
 /* Devices of OpenGL ES, at most `room`; a counted skip where there is none. */
 int support_gles(glint_device_info *out, int room);
 
+/* How far software renderers fuse ops, as GLINT_GLES_FUSE says it; tests begin with "1", as GPUs whose work groups do
+ * not meet do; NULL: as users have it. */
+void support_fuse(const char *how);
+
 /* A repeatable stream of numbers (splitmix64): GLINT_TEST_SEED from the environment, or 1. Printed on failure. */
 typedef struct support_random {
     uint64_t state;
