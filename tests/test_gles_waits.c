@@ -1,6 +1,7 @@
 /* Waiting for steps: when one is due, and that a thread which waits sleeps until shortly before. */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "backends/gles/pieces.h"
 #include "tests/support/op_cases.h"
@@ -163,7 +164,51 @@ static void test_sleeps(void) {
     for (int i = 0; i < n; i++) try_sleeping(list[i].name);
 }
 
+/* ---- No answer ---- */
+
+static bool answers;
+
+static GLenum GL_APIENTRY answer_or_not(GLsync fence, GLbitfield flags, GLuint64 timeout) {
+    return answers ? wait_sync(fence, flags, timeout) : GL_TIMEOUT_EXPIRED;
+}
+
+/* A device that gave no answer once is lost, whatever it says later: what it has left of the step may be anything. */
+static void lose(const char *name) {
+    op_device device = {.name = name};
+    op_case c;
+    op_case_open(&c, 0);
+    rig g = op_open_rig(&device, 1, GLINT_EXACT, &c.setup);
+    gles_gl *gl = &g.device->c.gl;
+    tape_value v = c.tape.ops[c.setup.first_op].out;
+    float *out = calloc((size_t)rig_rows(&g, &c.batch, v), (size_t)c.tape.values[v].width * sizeof *out);
+    glint_error err = {""};
+    backend_ticket ticket;
+    CU_ASSERT_FATAL(out != NULL);
+    op_case_write_operands(&c, &g, 0, c.batch.n_rows);
+    SUPPORT_OK(g.backend->step(g.program, &c.batch, &ticket, &err), &err);
+    wait_sync = gl->ClientWaitSync;
+    gl->ClientWaitSync = answer_or_not;
+    for (int i = 0; i < 2; i++) {
+        answers = i > 0;
+        CU_ASSERT_EQUAL(g.backend->read(g.program, ticket, v, 0, 1, out, &err), GLINT_DEVICE);
+        CU_ASSERT_PTR_NOT_NULL(strstr(err.message, i ? "lost before" : "no answer"));
+    }
+    CU_ASSERT_EQUAL(g.backend->step(g.program, &c.batch, &ticket, &err), GLINT_DEVICE);
+    gl->ClientWaitSync = wait_sync;
+    free(out);
+    rig_close(&g);
+    op_device_close(&device);
+    op_case_close(&c);
+}
+
+static void test_no_answer(void) {
+    glint_device_info list[OP_DEVICES];
+    int n = support_gles(list, OP_DEVICES);
+    for (int i = 0; i < n; i++) lose(list[i].name);
+}
+
 int main(void) {
-    static const support_case cases[] = {{"due", test_due}, {"not known", test_unknown}, {"sleeps", test_sleeps}};
+    static const support_case cases[] = {
+        {"due", test_due}, {"not known", test_unknown}, {"sleeps", test_sleeps}, {"no answer", test_no_answer}};
     return support_main("gles waits", cases, sizeof cases / sizeof *cases);
 }

@@ -48,7 +48,7 @@ static void open_word(backend_device *d) {
         stop(a);
         return;
     }
-    while (gl->GetError() != GL_NO_ERROR) continue;
+    gles_clear_errors(&d->c);
 }
 
 /* How long a look takes, and whether a shader that runs sees what the host writes. */
@@ -105,5 +105,6 @@ glint_status gles_use(backend_device *d, glint_error *err) {
         a->rested = base_seconds() - a->began;
         a->resting = false;
     }
-    return gles_context_use(&d->c, err);
+    glint_status s = gles_context_use(&d->c, err);
+    return s || !d->c.lost ? s : base_fail(err, GLINT_DEVICE, "%s: it was lost before", d->c.renderer);
 }

@@ -264,13 +264,19 @@ static const char *error_name(GLenum code) {
     return "unknown error";
 }
 
+void gles_clear_errors(gles_context *c) {
+    enum { KINDS = 8 }; /* one of each is kept */
+    for (int i = 0; i < KINDS && c->gl.GetError() != GL_NO_ERROR; i++) continue;
+}
+
 glint_status gles_check(gles_context *c, const char *what, glint_error *err) {
     GLenum reset = c->gl.GetGraphicsResetStatusKHR ? c->gl.GetGraphicsResetStatusKHR() : GL_NO_ERROR;
+    c->lost |= reset != GL_NO_ERROR;
     if (reset != GL_NO_ERROR)
         return base_fail(err, GLINT_DEVICE, "%s: the driver lost the context while %s (reset status 0x%04x)",
                          c->renderer, what, reset);
     GLenum code = c->gl.GetError();
     if (code == GL_NO_ERROR) return GLINT_OK;
-    for (int i = 0; i < 8 && c->gl.GetError() != GL_NO_ERROR; i++) continue;
+    gles_clear_errors(c);
     return base_fail(err, GLINT_DEVICE, "%s: %s (0x%04x) while %s", c->renderer, error_name(code), code, what);
 }

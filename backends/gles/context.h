@@ -36,6 +36,7 @@ typedef struct gles_context {
     char renderer[128], version[128], vendor[64];
     const char *extensions; /* space-separated, owned */
     gles_limits limits;
+    bool lost; /* for good: no answer came, or after a reset; what is read then is not to be believed */
 } gles_context;
 
 /* Places in the order of the ladder: devices, surfaceless, default; the last two may be those of a device. Those that
@@ -50,5 +51,7 @@ glint_status gles_context_use(gles_context *c, glint_error *err);
 
 /* GLINT_DEVICE with the driver's own word where an error is pending or the context was lost; `what` was being done. */
 glint_status gles_check(gles_context *c, const char *what, glint_error *err);
+/* Forgets pending errors, but for that of a lost context, which has no end. */
+void gles_clear_errors(gles_context *c);
 
 #endif

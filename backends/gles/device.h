@@ -70,6 +70,7 @@ struct backend_device {
     int decode_groups;   /* the most that may run at a time */
     gles_buffer grid;    /* where they meet: see glsl/grid.glsl */
     uint32_t arrived;    /* arrivals there so far, modulo 2^32 */
+    bool meets;          /* some program's do: then others may read what those left that did not */
     gles_crew *crew;     /* that re-codes weights */
     gles_awake awake;
     gles_order order;
@@ -87,7 +88,7 @@ void gles_buffer_close(backend_device *d, gles_buffer *b);
  * back once; an arena in which nothing lies any more may be used anew. */
 glint_status gles_arena_take(backend_device *d, size_t bytes, int *number, size_t *offset, glint_error *err);
 void gles_arena_give(backend_device *d, int number);
-/* Waits for a fence, if there is one, and ends it. */
+/* Waits for a fence, if there is one, and ends it. Where that fails the device is lost. */
 glint_status gles_wait(backend_device *d, GLsync *fence, glint_error *err);
 /* The next segment of the ring, once it is free to be filled; its memory; copies out of it; its end. */
 glint_status gles_stage_begin(backend_device *d, int *segment, glint_error *err);
@@ -112,7 +113,8 @@ glint_status gles_slot_read(backend_device *d, const gles_slot *s, size_t offset
 glint_status gles_write(backend_device *d, const gles_buffer *to, size_t offset, size_t bytes, const void *in,
                         glint_error *err);
 
-/* Makes the device's context current and ends its rest: every call that gives it work begins so. */
+/* Makes the device's context current and ends its rest: every call that gives it work begins so. GLINT_DEVICE also
+ * where the device was lost before; then the context is current all the same, for what has to be closed. */
 glint_status gles_use(backend_device *d, glint_error *err);
 /* Whatever gles_rest needs, once; nothing where it is not wanted or does not work. The context is current. */
 glint_status gles_awake_open(backend_device *d, glint_error *err);
@@ -234,11 +236,16 @@ typedef struct gles_changes {
     GLsync busy;          /* set when its step has been submitted */
 } gles_changes;
 
+/* What tells whether work groups met in a step and in those before: nothing has to, argmax (its id is negative where
+ * they did not), or grid.glsl's word, copied into the slot. */
+typedef enum gles_teller { GLES_TELLS_NOTHING, GLES_TELLS_ID, GLES_TELLS_WORD } gles_teller;
+
 /* When a whole step began, of how many rows (0: it was not a whole one); see pieces.h. */
 typedef struct gles_run {
     double began;
     int n_rows;
     uint64_t number; /* in the order of the device's steps */
+    gles_teller teller;
 } gles_run;
 
 /* What the program of a tape's phases is made for (phases_shape.c). */
@@ -304,10 +311,9 @@ struct backend_program {
     double watched_rows;
     bool watched;       /* group_seconds are those of a step not long ago */
     size_t *snapshot;   /* by tape value: the byte of a slot where it outlasts the step; SIZE_MAX: it does not */
-    bool keeps_failed;  /* a slot begins with grid.glsl's word, since no argmax tells of phases that have not met */
     bool argmax_in_top; /* a slot holds argmax as the first of the likeliest alone */
     backend_ticket *snapshots_end;        /* by tape value: one behind the last step that made one */
-    gles_slot lasting[BACKEND_IN_FLIGHT]; /* argmax and snapshots of the last steps */
+    gles_slot lasting[BACKEND_IN_FLIGHT]; /* grid.glsl's word, argmax and snapshots of the last steps */
     arena memory;
 };
 

@@ -116,7 +116,8 @@ static const char *gles_notice(const backend_device *d) {
 
 static void gles_close(backend_device *d) {
     if (!d) return;
-    if (!gles_use(d, NULL)) {
+    gles_use(d, NULL);
+    if (!gles_context_use(&d->c, NULL)) {
         gles_awake_close(d);
         gles_crew_close(&d->crew);
         gles_memory_close(d);

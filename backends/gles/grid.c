@@ -65,6 +65,7 @@ glint_status gles_grid_measure(backend_program *p, glint_error *err) {
     }
     if (met && !d->c.software) note_groups(d, groups);
     p->meets = met;
+    d->meets |= met;
     p->groups_at_once = (uint32_t)(met ? groups : d->decode_groups);
     gles_buffer_close(d, &nothing);
     free(phases);

@@ -20,9 +20,11 @@ glint_status gles_wait(backend_device *d, GLsync *fence, glint_error *err) {
     GLenum r = d->c.gl.ClientWaitSync(*fence, GL_SYNC_FLUSH_COMMANDS_BIT, LONGEST_WAIT_S * (GLuint64)1000000000);
     d->c.gl.DeleteSync(*fence);
     *fence = NULL;
-    if (r == GL_TIMEOUT_EXPIRED)
-        return base_fail(err, GLINT_DEVICE, "%s: no answer for %d s", d->c.renderer, LONGEST_WAIT_S);
-    return gles_check(&d->c, "waiting", err);
+    glint_status s = r == GL_TIMEOUT_EXPIRED
+                         ? base_fail(err, GLINT_DEVICE, "%s: no answer for %d s", d->c.renderer, LONGEST_WAIT_S)
+                         : gles_check(&d->c, "waiting", err);
+    d->c.lost |= s != GLINT_OK;
+    return s;
 }
 
 /* ---- Buffers ---- */
@@ -147,7 +149,7 @@ static glint_status staging_open(backend_device *d, glint_error *err) {
         if (s->memory) return gles_check(&d->c, "allocating staging memory", err);
         gl->DeleteBuffers(1, &s->id);
         s->id = 0;
-        while (gl->GetError() != GL_NO_ERROR) continue;
+        gles_clear_errors(&d->c);
     }
     s->memory = malloc(bytes);
     return s->memory ? GLINT_OK : base_fail(err, GLINT_INTERNAL, "out of memory for staging");

@@ -97,7 +97,7 @@ gles_piece gles_cut(uint32_t x, uint32_t y, uint32_t n, uint32_t least) {
 
 void gles_pieces_begin(backend_program *p, int n_rows) {
     gles_run *r = &p->runs[p->steps % BACKEND_IN_FLIGHT];
-    *r = (gles_run){base_seconds(), n_rows, p->device->order.begun++};
+    *r = (gles_run){.began = base_seconds(), .n_rows = n_rows, .number = p->device->order.begun++};
 }
 
 /* Groups are watched again when steps take longer than they did, as attention does in the course of a long text. */

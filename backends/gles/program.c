@@ -60,12 +60,11 @@ static size_t most_rows(const backend_compile_request *r, tape_value v) {
     return (size_t)(r->tape->values[v].outputs ? r->max_outputs : r->max_rows);
 }
 
-/* What outlasts a step: argmax, the likeliest, and the snapshots asked for. */
+/* What outlasts a step: whether work groups met, argmax, the likeliest, and the snapshots asked for. */
 static glint_status open_lasting(backend_program *p, glint_error *err) {
     const backend_compile_request *r = &p->request;
     const tape *t = r->tape;
-    p->keeps_failed = p->meets && (t->argmax < 0 || p->offset[t->argmax] == UINT32_MAX);
-    size_t bytes = p->keeps_failed ? sizeof(uint32_t) : 0;
+    size_t bytes = sizeof(uint32_t); /* grid.glsl's word */
     p->snapshot = arena_array(&p->memory, (size_t)t->n_values, sizeof *p->snapshot);
     p->snapshots_end = arena_array(&p->memory, (size_t)t->n_values, sizeof *p->snapshots_end);
     if (!p->snapshot || !p->snapshots_end) return no_memory(err);
@@ -77,8 +76,7 @@ static glint_status open_lasting(backend_program *p, glint_error *err) {
     }
     if (p->argmax_in_top) p->snapshot[t->argmax] = p->snapshot[t->top];
     glint_status s = GLINT_OK;
-    for (int i = 0; i < BACKEND_IN_FLIGHT && bytes && !s; i++)
-        s = gles_slot_open(p->device, bytes, &p->lasting[i], err);
+    for (int i = 0; i < BACKEND_IN_FLIGHT && !s; i++) s = gles_slot_open(p->device, bytes, &p->lasting[i], err);
     return s;
 }
 

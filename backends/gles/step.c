@@ -174,26 +174,35 @@ static int run_phases(const backend_program *p, int first, int n, const gles_cha
     return count;
 }
 
+/* An argmax of the step tells by itself whether work groups met; the word would take a token 2 us more where the host
+ * waits. */
+static void keep_teller(backend_program *p, bool chose) {
+    backend_device *d = p->device;
+    gles_run *r = &p->runs[p->steps % BACKEND_IN_FLIGHT];
+    r->teller = p->meets && chose ? GLES_TELLS_ID : d->meets ? GLES_TELLS_WORD : GLES_TELLS_NOTHING;
+    if (r->teller != GLES_TELLS_WORD) return;
+    gles_slot_begin(d, &p->lasting[p->steps % BACKEND_IN_FLIGHT]);
+    gles_slot_copy(d, 0, &d->grid, sizeof(uint32_t), 0, sizeof(uint32_t), 1);
+}
+
 /* What outlasts the step is copied beside, where the host can read it while the next one runs. */
 static void keep_snapshots(backend_program *p, const backend_batch *b, int first, int n) {
     const tape *t = p->request.tape;
     const gles_slot *slot = &p->lasting[p->steps % BACKEND_IN_FLIGHT];
-    bool any = p->keeps_failed;
-    if (any) {
-        gles_slot_begin(p->device, slot);
-        gles_slot_copy(p->device, 0, &p->device->grid, sizeof(uint32_t), 0, sizeof(uint32_t), 1);
-    }
+    bool any = false, chose = false;
     for (int i = n > 0 ? p->groups[first].first_op : 0; n > 0 && i <= p->groups[first + n - 1].last_op; i++) {
         tape_value v = t->ops[i].out;
-        if (v < 0 || p->snapshot[v] == SIZE_MAX) continue;
+        int rows = v < 0 ? 0 : t->values[v].outputs ? b->n_outputs : b->n_rows;
+        if (!rows || p->snapshot[v] == SIZE_MAX) continue;
         p->snapshots_end[v] = p->steps + 1;
+        chose |= v == t->argmax;
         if (p->argmax_in_top && v == t->argmax) continue;
         if (!any) gles_slot_begin(p->device, slot);
         any = true;
         gles_slot_copy(p->device, p->snapshot[v], &p->act, sizeof(float) * p->offset[v], sizeof(float) * p->stride[v],
-                       sizeof(float) * (size_t)t->values[v].width,
-                       (size_t)(t->values[v].outputs ? b->n_outputs : b->n_rows));
+                       sizeof(float) * (size_t)t->values[v].width, (size_t)rows);
     }
+    keep_teller(p, chose);
 }
 
 /* Groups [first, last), which fit into a piece or are one. */
@@ -289,19 +298,16 @@ static glint_status not_there(const backend_program *p, tape_value v, glint_erro
                      p->request.tape->values[v].name);
 }
 
-/* Where work groups have not met no result is to be believed. The id of argmax is negative then; a range without it has
- * a word for it, which would take a token 2 us more where the host waits. */
+/* Where work groups have not met no result is to be believed. */
 static glint_status check_met(const backend_program *p, backend_ticket ticket, glint_error *err) {
-    tape_value v = p->request.tape->argmax;
     const gles_slot *slot = &p->lasting[ticket % BACKEND_IN_FLIGHT];
+    gles_teller teller = ticket < p->steps ? p->runs[ticket % BACKEND_IN_FLIGHT].teller : GLES_TELLS_NOTHING;
     glint_status s = GLINT_OK;
     uint32_t failed = 0;
     float id = 0;
-    if (!p->meets || ticket >= p->steps) return GLINT_OK;
-    if (p->keeps_failed)
-        s = gles_slot_read(p->device, slot, 0, sizeof failed, &failed, err);
-    else if (ticket < p->snapshots_end[v])
-        s = gles_slot_read(p->device, slot, p->snapshot[v], sizeof id, &id, err);
+    if (teller == GLES_TELLS_WORD) s = gles_slot_read(p->device, slot, 0, sizeof failed, &failed, err);
+    if (teller == GLES_TELLS_ID)
+        s = gles_slot_read(p->device, slot, p->snapshot[p->request.tape->argmax], sizeof id, &id, err);
     if (s || (!failed && id >= 0)) return s;
     return base_fail(err, GLINT_DEVICE, "%s: work groups of a dispatch did not meet", p->device->c.renderer);
 }
