@@ -138,6 +138,7 @@ static void test_long_names(void) {
     unlink(path);
     memcpy(path + n + 1 + NAME_MAX, "x", 2);
     cli_expect_failure(RUN("trace", "-p", "a", "-o", path), 3, "File name too long");
+    cli_expect_failure(RUN("trace", "-p", "a", "-o", ""), 3, "No such file");
     CU_ASSERT_EQUAL(rmdir(folder), 0); /* it is empty */
 }
 

@@ -56,11 +56,12 @@ static int open_nameless(const char *path) {
     return -1;
 }
 
-enum { NAME_ROOM = 32 }; /* of what comes behind in a temporary name */
+/* A temporary name begins as the final one does; some file systems have names of 143 bytes at most. */
+enum { STEM = 64, NAME_ROOM = 32 /* of what comes behind */ };
 
-/* Of a path, what a temporary name beside it begins with. */
+/* Of a path, what a temporary one begins with. */
 static int stem_bytes(const char *path) {
-    int n = (int)strlen(path), most = folder_bytes(path) + NAME_MAX - NAME_ROOM;
+    int n = (int)strlen(path), most = folder_bytes(path) + STEM;
     return n < most ? n : most;
 }
 
@@ -83,8 +84,10 @@ glint_status file_out_open(const char *path, file_out *out, glint_error *err) {
     file_out f = {0};
     struct stat st;
     bool there = stat(path, &st) == 0;
-    if (!there && errno != ENOENT) /* a name that is too long, say: better now than when all is done */
-        return base_fail(err, GLINT_BAD_INPUT, "%s: cannot be written: %s", path, strerror(errno));
+    int cause = there || (errno == ENOENT && path[0]) ? 0 : errno;
+    if (!cause && stem_bytes(path) + NAME_ROOM >= PATH_MAX) cause = ENAMETOOLONG;
+    if (cause) /* better now than when all is done */
+        return base_fail(err, GLINT_BAD_INPUT, "%s: cannot be written: %s", path, strerror(cause));
     if (there && !S_ISREG(st.st_mode)) /* the final rename would replace a device or a folder */
         return base_fail(err, GLINT_BAD_INPUT, "%s: cannot be written: not a regular file", path);
     size_t n = strlen(path);
