@@ -41,7 +41,7 @@ static glint_status remember(glint_session *s, past *p, glint_error *err) {
     return GLINT_OK;
 }
 
-/* s->where without the part that failed. */
+/* s->where without the device of the part that failed. */
 static glint_status place_without(glint_session *s, int failed, glint_error *err) {
     plan p;
     plan_sizes sizes = {s->context, s->batch, s->kv.sequences, s->outputs, s->cache_f32};

@@ -342,6 +342,24 @@ static void test_limits_of_chosen(void) {
     glint_model_close(&m);
 }
 
+/* A processor that failed is not taken instead of itself, also where others are left that do not hold the model. */
+static void test_nothing_instead(void) {
+    plan p;
+    placement before, after;
+    glint_error err = {"what failed"};
+    glint_model *m = open_model("gemma3-shakespeare-Q4_K_M.gguf");
+    open_plan(&p, m);
+    SUPPORT_OK(placement_parse(&m->tape, "cpu=0-3,null=4-7", &before, &err), &err);
+    for (int failed = 0; failed < 2; failed++) {
+        glint_status s = place_again(&p, &before, failed, "null=1K", &after, &err);
+        CU_ASSERT_EQUAL(s, failed ? GLINT_OK : GLINT_DEVICE);
+    }
+    CU_ASSERT(after.n == 1 && !strcmp(after.parts[0].device, "cpu"));
+    CU_ASSERT_STRING_EQUAL(err.message, "what failed");
+    plan_close(&p);
+    glint_model_close(&m);
+}
+
 /* ---- Measuring ---- */
 
 /* Numbers are of a device that is there: positive, and the whole plan adds up. */
@@ -386,6 +404,7 @@ int main(void) {
                                   {"what was asked for", test_placements},
                                   {"refusals", test_refusals},
                                   {"limits of what was chosen", test_limits_of_chosen},
+                                  {"nothing instead of what failed", test_nothing_instead},
                                   {"measured", test_measured}};
     return support_main("plan", cases, sizeof cases / sizeof *cases);
 }

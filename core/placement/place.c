@@ -17,10 +17,14 @@ static bool is_cpu(const char *name) {
 
 /* ---- Placements that need no choice ---- */
 
+/* Also under one name each: "gles" is the first GPU. */
 static glint_status find_devices(const glint_session_options *o, placed *out, glint_error *err) {
     glint_status s = GLINT_OK;
-    for (int i = 0; i < out->where.n && !s; i++)
-        s = plan_find_device(out->where.parts[i].device, o->memory, &out->devices[i], err);
+    for (int i = 0; i < out->where.n && !s; i++) {
+        placement_part *part = &out->where.parts[i];
+        s = plan_find_device(part->device, o->memory, &out->devices[i], err);
+        if (!s) memcpy(part->device, out->devices[i].name, sizeof part->device);
+    }
     return s;
 }
 
@@ -160,7 +164,7 @@ glint_status place_again(const plan *p, const placement *before, int failed, con
         if (s) return s;
     }
     if (n && !plan_choose(p, left, n, out, &why)) return GLINT_OK;
-    if (!n && is_cpu(before->parts[failed].device)) return GLINT_DEVICE;
+    if (is_cpu(before->parts[failed].device)) return GLINT_DEVICE;
     glint_status s = plan_find_device(cpu_name(), memory, &left[n++], err);
     return s ? s : plan_choose(p, left, n, out, err);
 }
