@@ -247,6 +247,8 @@ glint_status gles_context_use(gles_context *c, glint_error *err) {
 
 /* ---- Errors ---- */
 
+enum { CONTEXT_LOST = 0x0507 }; /* GL_CONTEXT_LOST of OpenGL ES 3.2 */
+
 static const struct {
     GLenum code;
     const char *words;
@@ -255,7 +257,7 @@ static const struct {
     {GL_INVALID_VALUE, "invalid value"},
     {GL_INVALID_OPERATION, "invalid operation"},
     {GL_OUT_OF_MEMORY, "out of memory"},
-    {0x0507 /* GL_CONTEXT_LOST */, "context lost"},
+    {CONTEXT_LOST, "context lost"},
 };
 
 static const char *error_name(GLenum code) {
@@ -277,6 +279,7 @@ glint_status gles_check(gles_context *c, const char *what, glint_error *err) {
                          c->renderer, what, reset);
     GLenum code = c->gl.GetError();
     if (code == GL_NO_ERROR) return GLINT_OK;
+    c->lost |= code == CONTEXT_LOST;
     gles_clear_errors(c);
     return base_fail(err, GLINT_DEVICE, "%s: %s (0x%04x) while %s", c->renderer, error_name(code), code, what);
 }

@@ -36,7 +36,7 @@ typedef struct gles_context {
     char renderer[128], version[128], vendor[64];
     const char *extensions; /* space-separated, owned */
     gles_limits limits;
-    bool lost; /* for good: no answer came, or after a reset; what is read then is not to be believed */
+    bool lost; /* for good, where waiting failed or the driver said so: what is read then is not to be believed */
 } gles_context;
 
 /* Places in the order of the ladder: devices, surfaceless, default; the last two may be those of a device. Those that

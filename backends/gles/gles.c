@@ -116,7 +116,7 @@ static const char *gles_notice(const backend_device *d) {
 
 static void gles_close(backend_device *d) {
     if (!d) return;
-    gles_use(d, NULL);
+    gles_use(d, NULL); /* it rests no more; one that was lost is closed too */
     if (!gles_context_use(&d->c, NULL)) {
         gles_awake_close(d);
         gles_crew_close(&d->crew);

@@ -151,8 +151,9 @@ glint_status diagnose_range(const diagnose_case *c, diagnose_finding *out, glint
     diagnose_case own = *c;
     diagnose_tensors t = tensors_of(c);
     classify_ranking r;
-    bool differs = classify_begin(&r, &t), compares = isfinite(r.before) && !classify_holes(&t, &(classify_guess){0});
-    if (!differs || !compares) { /* nothing, or numbers that no hypothesis can be compared with */
+    bool differs = classify_begin(&r, &t);
+    if (!differs || !isfinite(r.before) || classify_holes(&t, &(classify_guess){0})) {
+        /* nothing, or numbers that no hypothesis can be compared with */
         diagnose_values(&t, out);
         out->value = c->out;
         return GLINT_OK;
