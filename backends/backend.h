@@ -94,8 +94,9 @@ typedef struct backend {
     bool snapshots; /* takes n_snapshots: copies of the values are made when they have been computed, in the order of
                        the commands, so that they are right however far ahead the next steps are */
 
-    /* Devices of this backend: at most `capacity` entries are written, *count is how many there are. */
-    glint_status (*enumerate)(glint_device_info *out, int capacity, int *count, glint_error *err);
+    /* Devices of this backend: returns how many there are, and writes at most `capacity` entries. Where one may be
+     * missing because a driver failed, *missing (which is empty; NULL: nobody asks) gets its words. */
+    int (*enumerate)(glint_device_info *out, int capacity, glint_error *missing);
     /* GLINT_USAGE: there can be no device of that name; GLINT_DEVICE: there is none here, or it cannot be opened. */
     glint_status (*open)(const char *name, const backend_options *options, backend_device **out, glint_error *err);
     void (*close)(backend_device *d);

@@ -6,14 +6,14 @@
 extern const backend gles_backend, cpu_backend, ref_backend, null_backend, zoo_backend, failing_backend;
 
 const backend *const backend_table[] = {
+#if GLINT_TESTS
+    &failing_backend,
+#endif
 #if GLINT_GLES
     &gles_backend,
 #endif
 #if GLINT_ZOO
     &zoo_backend,
-#endif
-#if GLINT_TESTS
-    &failing_backend,
 #endif
     &cpu_backend,     &ref_backend, &null_backend, NULL};
 

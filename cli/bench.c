@@ -83,6 +83,7 @@ glint_status cli_bench(const cli_options *o, glint_error *err) {
     if (!s) s = cli_open_session(o, model, &options, &session, err);
     if (!s) s = measure(o, session, &m, err);
     if (!s) s = (o->json ? print_measured_json : print_measured)(model, session, &m, err);
+    if (!s && !o->quiet) cli_tell_device(session);
     glint_session_close(&session);
     glint_model_close(&model);
     return s;

@@ -26,14 +26,15 @@ static glint_status read_prompt(const cli_options *o, const glint_model *model, 
 static const char *choose_device(const cli_options *o, glint_device_info *first) {
     enum { MOST = 32 };
     glint_device_info list[MOST];
-    int n = 0;
+    glint_error missing;
     if (o->device && strcmp(o->device, "auto")) return o->device;
-    if (!glint_devices(list, MOST, &n, NULL))
-        for (int i = 0; i < n && i < MOST; i++)
-            if (!list[i].software) {
-                *first = list[i];
-                return first->name;
-            }
+    int n = glint_devices(list, MOST, &missing);
+    for (int i = 0; i < n && i < MOST; i++)
+        if (!list[i].software) {
+            *first = list[i];
+            return first->name;
+        }
+    if (!o->quiet) cli_tell_missing(&missing);
     return "cpu";
 }
 

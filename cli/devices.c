@@ -130,8 +130,7 @@ static glint_status test_devices(const cli_options *o, const glint_device_info *
                                  glint_error *err) {
     glint_status worst = GLINT_OK;
     for (int i = 0; i < n; i++) {
-        bool wanted = o->device ? strcmp(o->device, devices[i].name) == 0 : strcmp("null", devices[i].name) != 0;
-        if (!wanted) continue; /* null computes nothing that could be compared */
+        if (!o->device && strcmp("null", devices[i].name) == 0) continue; /* nothing there that could be compared */
         test->device = devices[i].name;
         glint_status s = glint_self_test(devices[i].name, o->threads, on_op, test, err);
         if (s == GLINT_MISMATCH)
@@ -172,19 +171,25 @@ static glint_status not_listed(const char *device, glint_error *err) {
     return cli_fail(err, s, "--device: %s", why.message);
 }
 
+/* "gles" is the first one that is no software. */
+static bool is_called(const glint_device_info *d, const char *name) {
+    size_t family = strlen(name);
+    return !strcmp(d->name, name) || (!d->software && !strncmp(d->name, name, family) && d->name[family] == ':');
+}
+
 glint_status cli_devices(const cli_options *o, glint_error *err) {
     glint_device_info all[MAX_DEVICES], *devices = all;
-    int n = 0;
-    glint_status s = glint_devices(all, MAX_DEVICES, &n, err);
-    if (s) return s;
+    glint_error missing;
+    int n = glint_devices(all, MAX_DEVICES, &missing);
     if (n > MAX_DEVICES) n = MAX_DEVICES;
     if (o->device) {
         int i = 0;
-        while (i < n && strcmp(o->device, all[i].name) != 0) i++;
+        while (i < n && !is_called(&all[i], o->device)) i++;
         if (i == n) return not_listed(o->device, err);
         devices = all + i;
         n = 1;
-    }
+    } else if (!o->quiet)
+        cli_tell_missing(&missing);
     if (o->self_test) return run_self_test(o, devices, n, err);
     double bandwidth = glint_measure_bandwidth(o->threads);
     return (o->json ? print_devices_json : print_devices)(devices, n, bandwidth, err);

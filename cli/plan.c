@@ -26,9 +26,10 @@ static double rate(double tokens, double seconds) {
     return seconds > 0 ? tokens / seconds : 0;
 }
 
-/* Of the prompt that bench measures; else of a chunk. */
+/* Of the prompt that bench measures, where the context holds one; else of a chunk. */
 static int prompt_tokens(const cli_options *o, const glint_plan *plan) {
-    return o->bench_prompt > 0 ? o->bench_prompt : glint_plan_batch(plan);
+    bool held = o->bench_prompt > 0 && (!o->context || o->bench_prompt <= o->context);
+    return held ? o->bench_prompt : glint_plan_batch(plan);
 }
 
 static glint_status print_words(const cli_options *o, const glint_plan *plan, glint_error *err) {

@@ -229,14 +229,15 @@ static double rate(int tokens, double seconds) {
     return seconds > 0 ? tokens / seconds : 0;
 }
 
-static glint_status print_end(const generation *g, const char *text, size_t bytes, double load,
-                              const glint_timings *t) {
-    json_t *event =
-        json_pack("{s:s, s:s, s:o, s:f, s:i, s:f, s:f, s:i, s:f, s:f}", "event", "end", "reason", end_reason(g), "text",
-                  print_json_text(text, bytes), "load_seconds", load, "prefill_tokens", t->prefill_tokens,
-                  "prefill_seconds", t->prefill_seconds, "prefill_tokens_per_second",
-                  rate(t->prefill_tokens, t->prefill_seconds), "decode_tokens", t->decode_tokens, "decode_seconds",
-                  t->decode_seconds, "decode_tokens_per_second", rate(t->decode_tokens, t->decode_seconds));
+/* With the device that it ended on: the one that it began on may have failed. */
+static glint_status print_end(const generation *g, const glint_session *session, const char *text, size_t bytes,
+                              double load, const glint_timings *t) {
+    json_t *event = json_pack(
+        "{s:s, s:s, s:o, s:s, s:f, s:i, s:f, s:f, s:i, s:f, s:f}", "event", "end", "reason", end_reason(g), "text",
+        print_json_text(text, bytes), "device", glint_session_device(session), "load_seconds", load, "prefill_tokens",
+        t->prefill_tokens, "prefill_seconds", t->prefill_seconds, "prefill_tokens_per_second",
+        rate(t->prefill_tokens, t->prefill_seconds), "decode_tokens", t->decode_tokens, "decode_seconds",
+        t->decode_seconds, "decode_tokens_per_second", rate(t->decode_tokens, t->decode_seconds));
     return print_json(event, true, g->err);
 }
 
@@ -292,7 +293,7 @@ static glint_status run_session(generation *g, glint_session *session, const cli
     if (!s && g->o->json) s = print_start(g, session, prompt, seed);
     if (!s) s = generate(g, session, sampler, prompt, &timings);
     if (g->text) fclose(g->text);
-    if (!s && g->o->json) s = print_end(g, text, bytes, load, &timings);
+    if (!s && g->o->json) s = print_end(g, session, text, bytes, load, &timings);
     if (!s) s = print_flush(g->err);
     if (!s) print_summary(g, session, seed, sampler != NULL, load, &timings);
     glint_detokenizer_close(&g->detokenizer);

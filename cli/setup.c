@@ -92,6 +92,14 @@ glint_status cli_open_session(const cli_options *o, glint_model *model, const gl
     return s;
 }
 
+void cli_tell_device(const glint_session *session) {
+    fprintf(stderr, "glint: device %s (%s)\n", glint_session_device(session), glint_session_reason(session));
+}
+
+void cli_tell_missing(const glint_error *missing) {
+    if (missing->message[0]) fprintf(stderr, "glint: a device may be missing: %s\n", missing->message);
+}
+
 /* ---- The text ---- */
 
 static glint_status read_stream(FILE *in, const char *name, char **text, size_t *bytes, glint_error *err) {

@@ -40,6 +40,11 @@ glint_status cli_print_plan(const cli_options *o, const glint_session_options *o
 glint_status cli_open_session(const cli_options *o, glint_model *model, const glint_session_options *options,
                               glint_session **out, glint_error *err);
 
+/* A line on standard error: where it ran, and why there. */
+void cli_tell_device(const glint_session *session);
+/* A line on standard error where glint_devices missed one: its driver's words. */
+void cli_tell_missing(const glint_error *missing);
+
 extern const char *const cli_precisions[]; /* by glint_precision */
 
 #endif

@@ -138,6 +138,7 @@ glint_status cli_trace(const cli_options *o, glint_error *err) {
     if (!s) s = cli_open_session(o, model, &options, &session, err);
     if (!s) s = open_page(o, model, session, &page, err);
     if (!s) s = write_trace(o, model, session, &prompt, page, err);
+    if (!s && !o->quiet) cli_tell_device(session);
     glint_report_close(&page);
     free(layers);
     cli_free_ids(&prompt);

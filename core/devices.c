@@ -6,16 +6,16 @@
 
 #include "core/instruments/self_test.h"
 
-glint_status glint_devices(glint_device_info *out, int capacity, int *count, glint_error *err) {
+int glint_devices(glint_device_info *out, int capacity, glint_error *missing) {
     int total = 0;
+    if (missing) *missing = (glint_error){""};
     for (const backend *const *b = backend_table; *b; b++) {
-        int n = 0, room = capacity > total ? capacity - total : 0;
-        glint_status s = (*b)->enumerate(room ? out + total : out, room, &n, err);
-        if (s) return s;
-        total += n;
+        int room = capacity > total ? capacity - total : 0;
+        glint_error words = {""};
+        total += (*b)->enumerate(room ? out + total : out, room, &words);
+        if (words.message[0] && missing) base_fail(missing, GLINT_DEVICE, "%s: %s", (*b)->name, words.message);
     }
-    *count = total;
-    return GLINT_OK;
+    return total;
 }
 
 /* ---- Opening ---- */
@@ -66,21 +66,28 @@ glint_status device_open(const char *name, const backend_options *options, const
 
 /* ---- Facts ---- */
 
-static void tell_verdict(const backend *b, backend_device *d, glint_device_report *report, void *user) {
+static void tell_verdict(const backend *b, backend_device *d, const char *name, glint_device_report *report,
+                         void *user) {
     glint_error words = {""};
     backend_verdict v = b->verdict(d, &words);
     const char *text = v == BACKEND_UNTESTED ? "not run yet" : v == BACKEND_SOUND ? "passed" : words.message;
-    report(&(glint_device_fact){.name = "self-test", .text = text}, user);
+    report(&(glint_device_fact){.name = name, .text = text}, user);
 }
 
+/* What a driver says is the same in both precisions; the self-test is not. */
 glint_status glint_device_facts(const char *device, glint_device_report *report, void *user, glint_error *err) {
-    const backend_options options = {.precision = GLINT_FAST};
-    const backend *b;
-    backend_device *d;
-    glint_status s = open_device(device, &options, &b, &d, err);
-    if (s) return s;
-    if (b->facts) s = b->facts(d, report, user, err);
-    if (!s && b->verdict) tell_verdict(b, d, report, user);
-    b->close(d);
+    static const char *const names[] = {[GLINT_FAST] = "self-test fast", [GLINT_EXACT] = "self-test exact"};
+    glint_status s = GLINT_OK;
+    bool more = true;
+    for (int p = GLINT_FAST; p <= GLINT_EXACT && !s && more; p++) {
+        const backend *b;
+        backend_device *d;
+        s = open_device(device, &(backend_options){.precision = (glint_precision)p}, &b, &d, err);
+        if (s) break;
+        if (p == GLINT_FAST && b->facts) s = b->facts(d, report, user, err);
+        more = b->verdict != NULL;
+        if (!s && more) tell_verdict(b, d, names[p], report, user);
+        b->close(d);
+    }
     return s;
 }

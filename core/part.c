@@ -126,8 +126,11 @@ glint_status part_load(part *p, const part_setup *s, int first_op, int n_ops, gl
     p->tape = &s->model->tape;
     p->first_op = first_op;
     p->n_ops = n_ops;
+    glint_error why;
     glint_status status = list_inputs(p, s, err);
-    return status ? status : on_thread(p, load_here, &(loading){p, s}, err);
+    if (!status && (status = on_thread(p, load_here, &(loading){p, s}, &why)))
+        base_fail(err, status, "%s: %s", p->name, why.message);
+    return status;
 }
 
 static glint_status close_here(void *what, glint_error *err) {

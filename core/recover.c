@@ -73,8 +73,11 @@ static glint_status reopen(glint_session *s, const past *p, glint_error *err) {
     return status ? status : refill(s, p, err);
 }
 
+/* Words of a device that could not be opened or loaded begin with its name already. */
 static void tell(glint_session *s, const char *lost, const char *cause, bool going_on) {
     glint_error line; /* which loses its middle where it is too long */
+    size_t n = strlen(lost);
+    if (!strncmp(cause, lost, n) && !strncmp(cause + n, ": ", 2)) cause += n + 2;
     base_fail(&line, GLINT_DEVICE, "%s failed: %s", lost, cause);
     snprintf(s->reason, sizeof s->reason, "%s", line.message);
     if (going_on) base_fail(&line, GLINT_DEVICE, "%s; going on with %s", s->reason, s->device_name);
@@ -88,6 +91,7 @@ glint_status session_recover(glint_session *s, glint_error *err) {
     glint_status status = remember(s, &p, err);
     for (bool lost = !status; lost;) { /* another one may fail on the way */
         char name[PLACEMENT_NAME];
+        s->failures++;
         memcpy(name, s->split.parts[s->split.failed].name, sizeof name);
         status = place_without(s, s->split.failed, err);
         if (status) break;

@@ -80,19 +80,15 @@ static glint_status open_at(glint_model *model, const glint_session_options *o, 
     return status;
 }
 
-/* Where it was only hoped that the model fits, the CPU takes the place of what refused. */
 static glint_status open_planned(glint_model *model, const glint_session_options *o, const plan *p, glint_session **out,
                                  glint_error *err) {
     placed at;
     glint_error why;
     glint_status status = place_session(p, o, &at, err);
-    if (status) return status;
-    status = open_at(model, o, &p->sizes, &at, out, &why);
-    if (status == GLINT_DEVICE && at.tentative) {
-        status = place_on_cpu(p, o, why.message, &at, err);
-        return status ? status : open_at(model, o, &p->sizes, &at, out, err);
+    while (!status && (status = open_at(model, o, &p->sizes, &at, out, &why))) {
+        if (status != GLINT_DEVICE || !at.tentative) return base_fail(err, status, "%s", why.message);
+        status = place_instead(p, o, why.message, &at, err);
     }
-    if (status && err) *err = why;
     return status;
 }
 

@@ -21,7 +21,8 @@ struct glint_session {
     int32_t *history; /* [sequence][position] the id there; -1: only the device knows it yet */
     void (*notice)(const char *line, void *user);
     void *notice_user;
-    bool lost; /* a device has failed and nothing could take its place */
+    int failures; /* of devices, since it was opened */
+    bool lost;    /* a device has failed and nothing could take its place */
 
     /* The last step. */
     int step_rows, step_outputs;

@@ -50,19 +50,21 @@ typedef struct glint_device_info {
     bool software;         /* computes on the CPU; never chosen automatically, but for "cpu" */
 } glint_device_info;
 
-/* Fills at most `capacity` entries; *count is how many devices there are. */
-glint_status glint_devices(glint_device_info *out, int capacity, int *count, glint_error *err);
+/* Returns how many devices there are, and fills at most `capacity` entries. Where one may be missing because its driver
+ * failed, missing->message (NULL: not wanted) is the driver's words; else it is empty. */
+int glint_devices(glint_device_info *out, int capacity, glint_error *missing);
 
 /* What a driver says of its device, or what was measured on it. */
 typedef struct glint_device_fact {
-    const char *name; /* "version", "storage block", "read bandwidth", "self-test" */
+    const char *name; /* "version", "storage block", "read bandwidth", "self-test exact" */
     const char *text; /* words; NULL: a number */
     double number;
     const char *unit; /* "bytes", "bytes/s", "s", ""; NULL: words */
 } glint_device_fact;
 typedef void glint_device_report(const glint_device_fact *fact, void *user);
 /* Opens a device, measures it in less than a second, and reports all that is known of it: nothing for devices that are
- * no driver's. "self-test" is what the last one found ("not run yet": it runs at the first use). */
+ * no driver's. "self-test fast" and "self-test exact" are what the last ones found ("not run yet": at the first use).
+ */
 glint_status glint_device_facts(const char *device, glint_device_report *report, void *user, glint_error *err);
 /* Every op once on `device` against the oracle: GLINT_MISMATCH when one differs by more than its bound. `report` is
  * called for each op with its name, its error as a share of the bound (1 is the limit) and the user pointer. A driver's

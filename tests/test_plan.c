@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/placement/place.h"
@@ -320,9 +321,10 @@ static void test_limits_of_chosen(void) {
     glint_error err = {""};
     glint_model *m = open_model("gemma3-shakespeare-Q4_K_M.gguf");
     open_plan(&p, m);
-    CU_ASSERT_EQUAL(place_on_cpu(&p, &(glint_session_options){.memory = "cpu=1K"}, "a test", &at, &err), GLINT_DEVICE);
+    at.tried = 99;
+    CU_ASSERT_EQUAL(place_instead(&p, &(glint_session_options){.memory = "cpu=1K"}, "a test", &at, &err), GLINT_DEVICE);
     CU_ASSERT_PTR_NOT_NULL(strstr(err.message, "1.0 kB may be used"));
-    SUPPORT_OK(plan_find_hardware(NULL, &gpu, 1, &n, &err), &err);
+    SUPPORT_OK(plan_find_hardware(NULL, &gpu, 1, &n, NULL, &err), &err);
     if (n) {
         snprintf(limit, sizeof limit, "%s=1G", gpu.backend->name);
         SUPPORT_OK(plan_find_device(gpu.name, limit, &gpu, &err), &err);
@@ -339,6 +341,55 @@ static void test_limits_of_chosen(void) {
         SUPPORT_OK(place(m, (glint_session_options){.memory = "null:9=16G,cpu=1G"}, text, &err), &err);
     }
     plan_close(&p);
+    glint_model_close(&m);
+}
+
+/* GPUs that nobody named and that do not work: the next one takes the model, in the end the CPU, and everybody hears
+ * why. A session finds out while it loads, a plan while it measures. */
+static void test_next_one(void) {
+    static const char first[] = "failing:adopt1@cpu: the device was lost on purpose";
+    const struct {
+        const char *gpus, *device, *reason;
+    } cases[] = {{"failing:adopt1@cpu failing:step99999999@cpu", "failing:step99999999@cpu", first},
+                 {"failing:step99999999@cpu failing:adopt1@cpu", "failing:step99999999@cpu", "a hardware GPU"},
+                 {"failing:adopt1@cpu failing:adopt2@cpu", "cpu", "failing:adopt2@cpu: the device was lost on purpose"},
+                 {"failing:adopt1@cpu", "cpu", first}};
+    glint_model *m = open_model("gemma3-shakespeare-Q4_K_M.gguf");
+    plan_device gpu;
+    int n = 0;
+    glint_error err = {""};
+    SUPPORT_OK(plan_find_hardware(NULL, &gpu, 1, &n, NULL, &err), &err);
+    for (size_t i = 0; i < (n ? 2 : sizeof cases / sizeof *cases); i++) {
+        glint_session *s = NULL;
+        glint_plan *found = NULL;
+        glint_session_options o = {.context = 64, .batch = 8, .threads = 1};
+        setenv("GLINT_FAILING", cases[i].gpus, 1);
+        SUPPORT_OK(glint_session_open(m, &o, &s, &err), &err);
+        SUPPORT_OK(glint_plan_open(m, &o, &found, &err), &err);
+        unsetenv("GLINT_FAILING");
+        CU_ASSERT_STRING_EQUAL(glint_session_device(s), cases[i].device);
+        CU_ASSERT_STRING_EQUAL(glint_session_reason(s), cases[i].reason);
+        CU_ASSERT_STRING_EQUAL(glint_plan_split(found), cases[i].device);
+        CU_ASSERT_STRING_EQUAL(glint_plan_reason(found), cases[i].reason);
+        glint_session_close(&s);
+        glint_plan_close(&found);
+    }
+    glint_model_close(&m);
+    if (n) support_skip("a machine whose CPU is what is left");
+}
+
+/* What does not hold the model is shared; one that fails while it is measured is left out, and named. */
+static void test_left_out(void) {
+    glint_model *m = open_model("gemma3-shakespeare-Q4_K_M.gguf");
+    glint_session *s = NULL;
+    glint_error err = {""};
+    glint_session_options o = {.context = 64, .batch = 8, .threads = 1, .memory = "failing:adopt1@cpu=1M,gles:0=1M"};
+    setenv("GLINT_FAILING", "failing:adopt1@cpu", 1);
+    SUPPORT_OK(glint_session_open(m, &o, &s, &err), &err);
+    unsetenv("GLINT_FAILING");
+    CU_ASSERT_PTR_NULL(strstr(glint_session_device(s), "failing"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(glint_session_reason(s), "measured; failing:adopt1@cpu: the device was lost"));
+    glint_session_close(&s);
     glint_model_close(&m);
 }
 
@@ -404,6 +455,8 @@ int main(void) {
                                   {"what was asked for", test_placements},
                                   {"refusals", test_refusals},
                                   {"limits of what was chosen", test_limits_of_chosen},
+                                  {"the next one", test_next_one},
+                                  {"one that is left out", test_left_out},
                                   {"nothing instead of what failed", test_nothing_instead},
                                   {"measured", test_measured}};
     return support_main("plan", cases, sizeof cases / sizeof *cases);

@@ -316,9 +316,8 @@ static glint_session *open_session(glint_model *m, const char *device, bool top)
 /* Every device but the empty one. */
 static void each_device(void (*test)(glint_model *m, const char *device)) {
     glint_device_info info[DEVICES];
-    int n = 0;
+    int n = glint_devices(info, DEVICES, NULL);
     glint_model *m = open_model();
-    CU_ASSERT_EQUAL_FATAL(glint_devices(info, DEVICES, &n, NULL), GLINT_OK);
     for (int i = 0; i < n && i < DEVICES; i++)
         if (strcmp(info[i].name, "null") != 0) test(m, info[i].name);
     glint_model_close(&m);

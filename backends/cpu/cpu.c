@@ -10,11 +10,10 @@
 
 /* ---- Device ---- */
 
-static glint_status cpu_enumerate(glint_device_info *out, int capacity, int *count, glint_error *err) {
-    (void)err;
-    *count = 1;
+static int cpu_enumerate(glint_device_info *out, int capacity, glint_error *missing) {
+    (void)missing;
     if (capacity > 0) cpu_describe(out);
-    return GLINT_OK;
+    return 1;
 }
 
 /* "cpu", or "cpu:avx2" for kernels of a lower level than the best. */

@@ -80,16 +80,14 @@ static int find_devices(const gles_egl *egl, glint_device_info out[GLES_MAX_DEVI
     return count;
 }
 
-static glint_status gles_enumerate(glint_device_info *out, int capacity, int *count, glint_error *err) {
+static int gles_enumerate(glint_device_info *out, int capacity, glint_error *missing) {
     gles_egl egl;
     glint_device_info all[GLES_MAX_DEVICES];
-    (void)err;
-    *count = 0;
-    if (gles_egl_open(&egl, NULL)) return GLINT_OK; /* no library: no devices */
-    *count = find_devices(&egl, all, NULL, NULL, NULL);
-    for (int i = 0; i < *count && i < capacity; i++) out[i] = all[i];
+    if (gles_egl_open(&egl, missing)) return 0;
+    int n = find_devices(&egl, all, NULL, NULL, missing);
+    for (int i = 0; i < n && i < capacity; i++) out[i] = all[i];
     gles_egl_close(&egl);
-    return GLINT_OK;
+    return n;
 }
 
 /* ---- Opening ---- */

@@ -29,13 +29,12 @@ static glint_status no_memory(glint_error *err) {
 
 /* ---- Device and weights ---- */
 
-static glint_status null_enumerate(glint_device_info *out, int capacity, int *count, glint_error *err) {
-    (void)err;
-    *count = 1;
+static int null_enumerate(glint_device_info *out, int capacity, glint_error *missing) {
+    (void)missing;
     if (capacity > 0)
         out[0] = (glint_device_info){
             .name = "null", .description = "computes nothing, to measure the engine's overhead", .software = true};
-    return GLINT_OK;
+    return 1;
 }
 
 static glint_status null_open(const char *name, const backend_options *options, backend_device **out,

@@ -35,13 +35,12 @@ struct backend_program {
 
 /* ---- Device ---- */
 
-static glint_status ref_enumerate(glint_device_info *out, int capacity, int *count, glint_error *err) {
-    (void)err;
-    *count = 1;
+static int ref_enumerate(glint_device_info *out, int capacity, glint_error *missing) {
+    (void)missing;
     if (capacity > 0)
         out[0] = (glint_device_info){
             .name = "cpu:ref", .description = "the oracle: scalar, one thread, sums in double", .software = true};
-    return GLINT_OK;
+    return 1;
 }
 
 static glint_status ref_open(const char *name, const backend_options *options, backend_device **out, glint_error *err) {

@@ -202,12 +202,15 @@ glint_status glint_trace(glint_session *s, const glint_trace_options *o,
                          void (*stats)(const glint_value_stats *value, void *user), void *user, glint_error *err) {
     trace t = {.s = s, .o = o, .chunk = s->outputs < s->batch ? s->outputs : s->batch, .user = user};
     arena memory = {0};
+    int failures = s->failures;
     glint_status status = check(&t, err);
     if (!status) status = make_room(&t, &memory, err);
     t.rows = (int)o->n_prompt + o->n;
     if (!status && o->path) status = file_out_open(o->path, &t.file, err);
     if (!status && o->path) status = write_header(&t, err);
     if (!status) status = run(&t, err);
+    if (!status && s->failures > failures)
+        status = base_fail(err, GLINT_DEVICE, "%s; a trace is of one device", s->reason);
     if (!status && o->path) status = file_out_commit(&t.file, err);
     file_out_abort(&t.file);
     for (int v = 0; v < s->n_values && !status && stats; v++) {

@@ -17,12 +17,13 @@ static bool is_cpu(const char *name) {
 
 /* ---- Placements that need no choice ---- */
 
-/* Also under one name each: "gles" is the first GPU. */
+/* Also under one name each: "gles" is the first GPU, and "cpu" what cpu_name says. */
 static glint_status find_devices(const glint_session_options *o, placed *out, glint_error *err) {
     glint_status s = GLINT_OK;
     for (int i = 0; i < out->where.n && !s; i++) {
         placement_part *part = &out->where.parts[i];
-        s = plan_find_device(part->device, o->memory, &out->devices[i], err);
+        const char *name = strcmp(part->device, processor) ? part->device : cpu_name();
+        s = plan_find_device(name, o->memory, &out->devices[i], err);
         if (!s) memcpy(part->device, out->devices[i].name, sizeof part->device);
     }
     return s;
@@ -32,20 +33,28 @@ static void say(placed *out, const char *reason) {
     snprintf(out->reason, sizeof out->reason, "%s", reason);
 }
 
-/* The device is asked about its memory only where --memory limits it: asking a GPU takes as long as opening it. */
+/* A processor's memory is a limit only where --memory says so: what it reads lies in files. */
 static glint_status place_whole(const plan *p, const glint_session_options *o, const char *device, const char *reason,
                                 placed *out, glint_error *err) {
     *out = (placed){.tentative = false};
     say(out, reason);
     placement_whole(&p->model->tape, device, &out->where);
-    return o->memory ? find_devices(o, out, err) : GLINT_OK;
+    return o->memory || !is_cpu(device) ? find_devices(o, out, err) : GLINT_OK;
 }
 
-glint_status place_on_cpu(const plan *p, const glint_session_options *o, const char *reason, placed *out,
-                          glint_error *err) {
+static glint_status place_on_cpu(const plan *p, const glint_session_options *o, const char *reason, placed *out,
+                                 glint_error *err) {
     const char *name = cpu_name();
-    glint_status s = place_whole(p, o, name, strcmp(name, processor) ? "GLINT_CPU=ref" : reason, out, err);
-    return s ? s : plan_check(p, &out->where, out->devices, err);
+    return place_whole(p, o, name, strcmp(name, processor) ? "GLINT_CPU=ref" : reason, out, err);
+}
+
+/* A driver that failed may be why. */
+static glint_status place_without_gpu(const plan *p, const glint_session_options *o, const glint_error *missing,
+                                      placed *out, glint_error *err) {
+    glint_error reason;
+    const char *because = missing->message[0] ? ": " : "";
+    base_fail(&reason, GLINT_DEVICE, "no hardware GPU was found%s%s", because, missing->message);
+    return place_on_cpu(p, o, reason.message, out, err);
 }
 
 static glint_status place_split(const plan *p, const glint_session_options *o, placed *out, glint_error *err) {
@@ -79,15 +88,21 @@ static glint_status place_layers(const plan *p, const glint_session_options *o, 
 
 /* ---- Choosing ---- */
 
+static void say_chosen(const char *failed, placed *out) {
+    static const char chosen[] = "the fastest of all cuts that fit, by what the devices measured";
+    snprintf(out->reason, sizeof out->reason, "%s%s%s", chosen, *failed ? "; " : "", failed);
+}
+
 /* Measures all devices (the CPU, which may have two stretches, once) and takes the fastest placement. */
 static glint_status choose(const plan *p, const glint_session_options *o, const plan_device *gpus, int n, placed *out,
                            glint_error *err) {
     plan_device all[PLAN_DEVICES];
     backend_options options = {.threads = o->threads, .precision = o->precision};
+    glint_error failed = {""};
     int count = 0;
     for (int i = 0; i < n && count < PLAN_DEVICES - 2; i++) {
         all[count] = gpus[i];
-        count += !plan_measure(p, &options, false, &all[count], NULL); /* one that fails is not used */
+        count += !plan_measure(p, &options, false, &all[count], &failed); /* one that fails is not used */
     }
     glint_status s = plan_find_device(cpu_name(), o->memory, &all[count], err);
     if (!s) s = plan_measure(p, &options, false, &all[count], err);
@@ -99,39 +114,50 @@ static glint_status choose(const plan *p, const glint_session_options *o, const 
     for (int i = 0; i < out->where.n && !s; i++)
         for (int d = 0; d < count; d++)
             if (!strcmp(all[d].name, out->where.parts[i].device)) out->devices[i] = all[d];
-    say(out, "the fastest of all cuts that fit, by what the devices measured");
+    say_chosen(failed.message, out);
     return s;
 }
 
-/* The first hardware GPU where the model fits, or may; else GPUs and CPU share. */
-static glint_status place_automatically(const plan *p, const glint_session_options *o, placed *out, glint_error *err) {
+/* The first hardware GPU where the model fits, or may; else GPUs and CPU share. Where some were tried, `why` says why
+ * they did not work. */
+static glint_status place_automatically(const plan *p, const glint_session_options *o, int tried, const char *why,
+                                        placed *out, glint_error *err) {
     plan_device gpus[PLAN_DEVICES];
     int n = 0, all = p->model->tape.layers + 2;
-    glint_status s = plan_find_hardware(o->memory, gpus, PLAN_DEVICES, &n, err);
+    glint_error words;
+    glint_status s = plan_find_hardware(o->memory, gpus, PLAN_DEVICES, &n, &words, err);
     if (s) return s;
-    if (!n) return place_on_cpu(p, o, "no hardware GPU was found", out, err);
-    for (int i = 0; i < n; i++) {
+    if (!n && !tried) return place_without_gpu(p, o, &words, out, err);
+    if (tried >= n) return place_on_cpu(p, o, why, out, err);
+    for (int i = tried; i < n; i++) {
         if (!plan_fits(p, &gpus[i], 0, all)) continue;
-        *out = (placed){.devices = {gpus[i]}, .tentative = true};
-        say(out, "a hardware GPU");
+        *out = (placed){.devices = {gpus[i]}, .tentative = true, .tried = i + 1};
+        say(out, tried ? why : "a hardware GPU");
         placement_whole(&p->model->tape, gpus[i].name, &out->where);
         return GLINT_OK;
     }
-    glint_error why;
-    s = choose(p, o, gpus, n, out, &why);
-    if (s == GLINT_DEVICE) return place_on_cpu(p, o, why.message, out, err);
-    if (s && err) *err = why;
+    s = choose(p, o, gpus + tried, n - tried, out, &words);
+    out->tried = n;
+    if (s == GLINT_DEVICE) return place_on_cpu(p, o, words.message, out, err);
+    if (s && err) *err = words;
     return s;
+}
+
+glint_status place_instead(const plan *p, const glint_session_options *o, const char *why, placed *out,
+                           glint_error *err) {
+    glint_status s = place_automatically(p, o, out->tried, why, out, err);
+    return s ? s : plan_check(p, &out->where, out->devices, err);
 }
 
 static glint_status place_on_gpu(const plan *p, const glint_session_options *o, placed *out, glint_error *err) {
     plan_device gpu;
+    glint_error missing;
     int n = 0;
     bool named = o->device && strcmp(o->device, "auto") != 0;
     if (named) return place_layers(p, o, o->device, out, err);
-    glint_status s = plan_find_hardware(o->memory, &gpu, 1, &n, err);
+    glint_status s = plan_find_hardware(o->memory, &gpu, 1, &n, &missing, err);
     if (s) return s;
-    return n ? place_layers(p, o, gpu.name, out, err) : place_on_cpu(p, o, "no hardware GPU was found", out, err);
+    return n ? place_layers(p, o, gpu.name, out, err) : place_without_gpu(p, o, &missing, out, err);
 }
 
 glint_status place_session(const plan *p, const glint_session_options *o, placed *out, glint_error *err) {
@@ -143,7 +169,7 @@ glint_status place_session(const plan *p, const glint_session_options *o, placed
     else if (o->gpu_layers > 0)
         s = place_on_gpu(p, o, out, err);
     else if (!named)
-        s = place_automatically(p, o, out, err);
+        s = place_automatically(p, o, 0, NULL, out, err);
     else if (!strcmp(o->device, processor))
         s = place_on_cpu(p, o, "asked for", out, err);
     else

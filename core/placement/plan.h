@@ -78,8 +78,9 @@ double plan_seconds(const plan *p, const plan_device *d, int first, int end, int
 glint_status plan_find_device(const char *name, const char *memory, plan_device *out, glint_error *err);
 /* Can `memory` be read, whichever devices are used? GLINT_USAGE: no; a device that no backend has, or one twice. */
 glint_status plan_check_memory(const char *memory, glint_error *err);
-/* The hardware GPUs there are, at most `room`, in the order of the drivers. */
-glint_status plan_find_hardware(const char *memory, plan_device *out, int room, int *n, glint_error *err);
+/* The hardware GPUs there are, at most `room`, in the order of the drivers; *missing as glint_devices says. */
+glint_status plan_find_hardware(const char *memory, plan_device *out, int room, int *n, glint_error *missing,
+                                glint_error *err);
 /* Opens the device and takes its numbers, in about a second on hardware; `prompts`: also the rate. */
 glint_status plan_measure(const plan *p, const backend_options *options, bool prompts, plan_device *d,
                           glint_error *err);

@@ -114,11 +114,9 @@ static glint_status describe(const backend *b, const glint_device_info *info, co
 glint_status plan_find_device(const char *name, const char *memory, plan_device *out, glint_error *err) {
     glint_device_info all[KNOWN], nothing = {.software = true};
     const backend *b = backend_of_device(name);
-    int n = 0;
     if (!b || strlen(name) >= sizeof nothing.name) return base_fail(err, GLINT_USAGE, "%s: no such device", name);
     snprintf(nothing.name, sizeof nothing.name, "%s", name);
-    glint_status s = b->enumerate(all, KNOWN, &n, err);
-    if (s) return s;
+    int n = b->enumerate(all, KNOWN, NULL);
     for (int i = 0; i < n && i < KNOWN; i++) {
         const char *alias = alias_of(all, i);
         if (!strcmp(alias, name) || !strcmp(all[i].name, name)) return describe(b, &all[i], alias, memory, out, err);
@@ -126,11 +124,11 @@ glint_status plan_find_device(const char *name, const char *memory, plan_device 
     return describe(b, &nothing, "", memory, out, err); /* whether it is there shows when it is opened */
 }
 
-glint_status plan_find_hardware(const char *memory, plan_device *out, int room, int *n, glint_error *err) {
+glint_status plan_find_hardware(const char *memory, plan_device *out, int room, int *n, glint_error *missing,
+                                glint_error *err) {
     glint_device_info all[KNOWN];
-    int count = 0;
+    int count = glint_devices(all, KNOWN, missing);
     *n = 0;
-    if (glint_devices(all, KNOWN, &count, NULL)) return GLINT_OK; /* then there is none that could be used */
     for (int i = 0; i < count && i < KNOWN && *n < room; i++) {
         if (all[i].software) continue;
         glint_status s = describe(backend_of_device(all[i].name), &all[i], alias_of(all, i), memory, &out[*n], err);

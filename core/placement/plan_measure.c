@@ -277,11 +277,13 @@ static glint_status measure_pieces(stretch *x, bool prompts, glint_error *err) {
 glint_status plan_measure(const plan *p, const backend_options *options, bool prompts, plan_device *d,
                           glint_error *err) {
     part on; /* for its device alone */
+    glint_error why;
     glint_status s = part_open(&on, d->name, options, err);
+    if (s) return s;
     stretch x = {.p = p, .d = d, .on = on.device, .options = options};
-    if (!s) s = measure_launch(d, on.device, options, err);
-    if (!s) s = measure_pieces(&x, prompts, err);
+    s = measure_launch(d, on.device, options, &why);
+    if (!s) s = measure_pieces(&x, prompts, &why);
     d->measured = !s;
     part_close(&on);
-    return s;
+    return s ? base_fail(err, s, "%s: %s", d->name, why.message) : GLINT_OK;
 }

@@ -69,7 +69,11 @@ static glint_status fill(glint_plan *g, const glint_model *model, const glint_se
     glint_status s = plan_sizes_of(model, o, &sizes, err);
     if (!s) s = plan_open(&g->p, model, &sizes, err);
     if (!s) s = place_session(&g->p, o, &g->placed, err);
-    if (!s) s = measure(g, o, err);
+    glint_error why;
+    while (!s && (s = measure(g, o, &why))) {
+        if (s != GLINT_DEVICE || !g->placed.tentative) return base_fail(err, s, "%s", why.message);
+        s = place_instead(&g->p, o, why.message, &g->placed, err);
+    }
     if (s) return s;
     placement_text(&model->tape, &g->placed.where, g->split);
     for (int i = 0; i < g->placed.where.n; i++) fill_part(g, i);

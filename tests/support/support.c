@@ -60,8 +60,7 @@ bool support_wanted(const char *name) {
 
 int support_gles(glint_device_info *out, int room) {
     glint_device_info all[16];
-    int n = 0, count = 0;
-    if (glint_devices(all, 16, &n, NULL)) n = 0;
+    int n = glint_devices(all, 16, NULL), count = 0;
     for (int i = 0; i < n && i < 16 && count < room; i++)
         if (!strncmp(all[i].name, "gles:", 5)) out[count++] = all[i];
     if (!count) support_skip("no device of OpenGL ES 3.1");
