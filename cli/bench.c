@@ -73,8 +73,8 @@ glint_status cli_bench(const cli_options *o, glint_error *err) {
     glint_session *session = NULL;
     measured m = {.n = 0};
     glint_session_options options = cli_session_options(o);
-    if (o->null && (o->device || o->split))
-        return cli_fail(err, GLINT_USAGE, "only one of --null, --device and --split can be given");
+    if (o->null && (o->device || o->split || o->gpu_layers >= 0))
+        return cli_fail(err, GLINT_USAGE, "--null says where: neither --device, --split nor --gpu-layers beside it");
     if (o->bench_prompt == 0 && o->bench_decode == 0) return cli_fail(err, GLINT_USAGE, "nothing to measure");
     if (o->null) options.device = "null";
     if (!o->context) options.context = o->bench_prompt + o->bench_decode;

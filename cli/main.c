@@ -54,6 +54,7 @@ const cli_command cli_commands[] = {
      "within the bounds of docs/numerics.md. Each group runs twice, so that a race shows.\n\n"
      "Against a file, its own prompts are run, and the device gets the file's numbers wherever the file has some: this "
      "finds what is wrong in the model itself, where every device agrees.\n\n"
+     "A split is compared op by op with a device: not with a file, nor with --free, --bisect or --paths.\n\n"
      "Values that are right are folded in the table (-v: all of them); the verdict comes last. The exit status is 1 "
      "when "
      "one differs by more than its bound.",
@@ -122,7 +123,12 @@ int main(int argc, char **argv) {
     glint_error err = {""};
     const cli_command *command = NULL;
     glint_status status = dispatch(argc, argv, &command, &err);
-    if (!status) status = print_flush(&err);
+    if (!status || status == GLINT_MISMATCH) { /* then there is a result, which must have been written */
+        glint_error unwritten;
+        glint_status written = print_flush(&unwritten);
+        if (written) err = unwritten;
+        if (written) status = written;
+    }
     if (!status) return 0;
     fflush(stdout); /* what was printed comes before the message */
     fprintf(stderr, "glint: %s", err.message);

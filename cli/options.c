@@ -24,23 +24,23 @@ enum {
 const cli_option cli_option_table[] = {
     {"model", 'm', "PATH",
      "GGUF file, first file of a split GGUF, or Hugging Face directory (default: the small model installed with Glint)",
-     MODELS, CLI_TEXT, FIELD(model), 0, 0},
+     MODELS, CLI_NAME, FIELD(model), 0, 0},
     {"model", 'm', "PATH", "the model of the values, to find out what made them differ (default: values alone)",
-     CLI_DIFF, CLI_TEXT, FIELD(model), 0, 0},
-    {"device", 'd', "DEVICE", "auto, or a name that 'glint devices' lists (default: auto)", RUNNING, CLI_TEXT,
+     CLI_DIFF, CLI_NAME, FIELD(model), 0, 0},
+    {"device", 'd', "DEVICE", "auto, or a name that 'glint devices' lists (default: auto)", RUNNING, CLI_NAME,
      FIELD(device), 0, 0},
-    {"device", 'd', "DEVICE", "only this one of those that 'glint devices' lists (default: all)", CLI_DEVICES, CLI_TEXT,
+    {"device", 'd', "DEVICE", "only this one of those that 'glint devices' lists (default: all)", CLI_DEVICES, CLI_NAME,
      FIELD(device), 0, 0},
     {"split", 0, "LIST",
      "layers by device, as 'gles:0=0-12,cpu=13-25'; also the items embed and head, which else go with the layer beside "
      "them",
-     SESSIONS | CLI_CHECK, CLI_TEXT, FIELD(split), 0, 0},
+     SESSIONS | CLI_CHECK, CLI_NAME, FIELD(split), 0, 0},
     {"gpu-layers", 0, "N",
      "also -ngl N: the last N layers on the GPU, the rest on the CPU; more than there are: everything (default: all "
      "that fit)",
      SESSIONS, CLI_INT, FIELD(gpu_layers), 0, 1 << 20},
     {"memory", 0, "LIST", "how much of devices may be used, as 'gles:0=8G,cpu=16G' (default: what is free)", SESSIONS,
-     CLI_TEXT, FIELD(memory), 0, 0},
+     CLI_NAME, FIELD(memory), 0, 0},
     {"plan", 0, NULL, "print which layers would run where, their bytes and the time predicted, and do nothing else",
      CLI_RUN | CLI_BENCH, CLI_FLAG, FIELD(plan), 0, 0},
     {"precision", 0, "fast|exact",
@@ -50,15 +50,15 @@ const cli_option cli_option_table[] = {
     {"threads", 't', "N", "threads of the CPU (default: its processors, or as many as a container was given)",
      RUNNING | CLI_DEVICES, CLI_INT, FIELD(threads), 0, 4096},
     {"context", 'c', "N", "tokens of context (default: 4096, or the model's own length where shorter)",
-     CLI_RUN | CLI_BENCH | CLI_TRACE, CLI_INT, FIELD(context), 0, 1 << 30},
-    {"context", 'c', "N", "tokens of a window (default: 256)", CLI_PERPLEXITY, CLI_INT, FIELD(context), 2, 1 << 30},
+     CLI_RUN | CLI_BENCH | CLI_TRACE, CLI_INT, FIELD(context), 0, 1 << 24},
+    {"context", 'c', "N", "tokens of a window (default: 256)", CLI_PERPLEXITY, CLI_INT, FIELD(context), 2, 1 << 24},
     {"batch", 'b', "N", "tokens of the prompt that are computed together (default: 512)", RUNNING, CLI_INT,
      FIELD(batch), 0, 1 << 20},
     {"cache-type", 0, "f16|f32", "format of cached keys and values (default: f16; always f32 with --precision exact)",
      SESSIONS, CLI_CHOICE, FIELD(cache_type), 0, 0},
 
     {"prompt", 'p', "TEXT", "the text, taken as it is", TEXTS, CLI_TEXT, FIELD(prompt), 0, 0},
-    {"file", 'f', "FILE", "read the text from FILE, '-' for standard input", TEXTS, CLI_TEXT, FIELD(file), 0, 0},
+    {"file", 'f', "FILE", "read the text from FILE, '-' for standard input", TEXTS, CLI_NAME, FIELD(file), 0, 0},
     {"escape", 'e', NULL, "read \\n, \\t, \\r, \\\" and \\\\ in -p as the characters they stand for", TEXTS, CLI_FLAG,
      FIELD(escape), 0, 0},
     {"ids", 0, "LIST", "exactly these token ids instead of a text, separated by commas",
@@ -98,7 +98,7 @@ const cli_option cli_option_table[] = {
     {"digest", 0, NULL,
      "a hash of every weight as Glint decodes it; the same for the same weights in another container", CLI_INSPECT,
      CLI_FLAG, FIELD(digest), 0, 0},
-    {"device", 'd', "DEVICE", "look at the weights as this device holds them (default: cpu:ref)", CLI_INSPECT, CLI_TEXT,
+    {"device", 'd', "DEVICE", "look at the weights as this device holds them (default: cpu:ref)", CLI_INSPECT, CLI_NAME,
      FIELD(device), 0, 0},
     {"card", 0, NULL, "every choice that the metadata made, or that was made in its absence", CLI_INSPECT, CLI_FLAG,
      FIELD(card), 0, 0},
@@ -119,17 +119,17 @@ const cli_option cli_option_table[] = {
      "(default: half)",
      CLI_PERPLEXITY, CLI_CHOICE, FIELD(score), 0, 0},
 
-    {"output", 'o', "FILE", "the safetensors file to write", CLI_TRACE, CLI_TEXT, FIELD(output), 0, 0},
-    {"html", 0, "FILE", "write a page that shows what came out", CLI_TRACE | CLI_CHECK, CLI_TEXT, FIELD(html), 0, 0},
+    {"output", 'o', "FILE", "the safetensors file to write", CLI_TRACE, CLI_NAME, FIELD(output), 0, 0},
+    {"html", 0, "FILE", "write a page that shows what came out", CLI_TRACE | CLI_CHECK, CLI_NAME, FIELD(html), 0, 0},
     {"values", 0, "LIST",
      "only these values: names or globs, separated by commas, such as 'layers.*.out,logits' (default: all)", CLI_TRACE,
-     CLI_TEXT, FIELD(values), 0, 0},
+     CLI_NAME, FIELD(values), 0, 0},
     {"layers", 0, "LIST", "only values of these layers, separated by commas, and those of no layer (default: all)",
-     CLI_TRACE | CLI_CHECK, CLI_TEXT, FIELD(layers), 0, 0},
+     CLI_TRACE | CLI_CHECK, CLI_NAME, FIELD(layers), 0, 0},
 
     {"against", 0, "DEVICE|FILE",
      "what is right: another device, a trace, or a Hugging Face reference (default: cpu:ref, the oracle)", CLI_CHECK,
-     CLI_TEXT, FIELD(against), 0, 0},
+     CLI_NAME, FIELD(against), 0, 0},
     {"free", 0, NULL, "let both sides run on by themselves, and judge by the bounds for a whole model", CLI_CHECK,
      CLI_FLAG, FIELD(free_run), 0, 0},
     {"unfused", 0, NULL, "watch every value, also where that breaks up what a device runs as one piece", CLI_CHECK,
@@ -203,6 +203,10 @@ static glint_status set_value(const cli_option *o, const char *text, cli_options
     switch (o->kind) {
     case CLI_FLAG:
         *(bool *)field = true;
+        return GLINT_OK;
+    case CLI_NAME:
+        if (!*text) return cli_fail(err, GLINT_USAGE, "--%s: '' is no %s", o->name, o->argument);
+        *(const char **)field = text;
         return GLINT_OK;
     case CLI_TEXT:
         *(const char **)field = text;

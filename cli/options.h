@@ -39,7 +39,16 @@ typedef struct cli_options {
     bool json, quiet, verbose, help;
 } cli_options;
 
-typedef enum cli_kind { CLI_FLAG, CLI_TEXT, CLI_REPEATED, CLI_CHOICE, CLI_INT, CLI_INT64, CLI_FLOAT } cli_kind;
+typedef enum cli_kind {
+    CLI_FLAG,
+    CLI_TEXT,
+    CLI_NAME /* a text that is not empty */,
+    CLI_REPEATED,
+    CLI_CHOICE,
+    CLI_INT,
+    CLI_INT64,
+    CLI_FLOAT
+} cli_kind;
 
 typedef struct cli_option {
     const char *name;

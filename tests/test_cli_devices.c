@@ -14,6 +14,12 @@ static void test_no_driver(void) {
         support_skip("a driver that can be told to lack OpenGL ES 3.1");
         return;
     }
+    static const char *const masks[] = {"groups=1", "es31,invocations=4", "block=64K", "nothing", "blocks"};
+    for (size_t i = 0; i < sizeof masks / sizeof *masks; i++) {
+        setenv("GLINT_GLES_LIMITS", masks[i], 1);
+        cli_expect_failure(RUN("run", "-p", "a", "-n", "1", "-d", "gles:llvmpipe"), 4, "GLINT_GLES_LIMITS: \"");
+    }
+    unsetenv("GLINT_GLES_LIMITS");
     setenv("MESA_GLES_VERSION_OVERRIDE", "3.0", 1);
     cli_expect_failure(RUN("run", "-p", "a", "-n", "1", "-d", "gles:llvmpipe"), 4,
                        "creating a context of OpenGL ES 3.1");

@@ -80,6 +80,22 @@ static void test_usage(void) {
     cli_expect_failure(RUN("bench", "-p", "4", "-n", "16", "-c", "8"), 2,
                        "16 decoded tokens do not fit a context of 8");
     cli_expect_failure(RUN("bench", "-p", "0", "-n", "0"), 2, "nothing to measure");
+    cli_expect_failure(RUN("bench", "--null", "-ngl", "3"), 2, "--null");
+    cli_expect_failure(RUN("run", "-p", "a", "-c", "16777217"), 2, "--context: 16777217 is not between 0 and 16777216");
+    cli_expect_failure(RUN("run", "-p", "a", "-d", "null:1"), 2, "null:1: no such device");
+}
+
+/* An empty name is no name; a text may be empty. */
+static void test_empty(void) {
+    static const char *const options[][2] = {{"run", "-m"},          {"run", "-d"},         {"run", "--split"},
+                                             {"run", "--memory"},    {"run", "-f"},         {"trace", "-o"},
+                                             {"trace", "--html"},    {"trace", "--values"}, {"check", "--layers"},
+                                             {"check", "--against"}, {"devices", "-d"},     {"inspect", "-d"}};
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+        cli_expect_failure(RUN(options[i][0], options[i][1], ""), 2, ": '' is no ");
+    cli_result r = RUN("run", "-p", "", "-n", "1"); /* the model's first token is there all the same */
+    cli_expect_status(&r, 0, "run without text");
+    cli_release(&r);
 }
 
 /* ---- Bad input ---- */
@@ -113,6 +129,7 @@ static void test_unwritable(void) {
     cli_expect_failure(cli_run("", full, ARGUMENTS("inspect")), 3, "standard output: No space");
     cli_expect_failure(cli_run("", full, ARGUMENTS("tokenize", "-p", "a", "--json")), 3, "standard output: No space");
     cli_expect_failure(cli_run("", full, ARGUMENTS("--help")), 3, "standard output: No space");
+    cli_expect_failure(cli_run("", full, ARGUMENTS("check", "-p", "x", "-d", "null")), 3, "standard output: No space");
     cli_expect_failure(cli_run("", -1, ARGUMENTS("tokenize", "-p", "a")), 3, "standard output: Bad file descriptor");
     close(full);
     cli_expect_failure(RUN("trace", "-p", "a", "-o", "/no/such/folder/t"), 3, "/no/such/folder/t: ");
@@ -138,7 +155,7 @@ static void test_long_names(void) {
     unlink(path);
     memcpy(path + n + 1 + NAME_MAX, "x", 2);
     cli_expect_failure(RUN("trace", "-p", "a", "-o", path), 3, "File name too long");
-    cli_expect_failure(RUN("trace", "-p", "a", "-o", ""), 3, "No such file");
+    cli_expect_failure(RUN("trace", "-p", "a", "-o", ""), 2, "'' is no FILE");
     CU_ASSERT_EQUAL(rmdir(folder), 0); /* it is empty */
 }
 
@@ -146,6 +163,7 @@ int main(void) {
     static const support_case cases[] = {
         {"help, man pages, completions", test_help},
         {"wrong usage", test_usage},
+        {"empty names", test_empty},
         {"bad input", test_bad_input},
         {"long names", test_long_names},
         {"unwritable output", test_unwritable},

@@ -84,6 +84,10 @@ static void test_damaged(void) {
         maker_write(n.path, data, cut);
         CU_ASSERT_STRING_EQUAL(known(&a, "groups"), "");
     }
+    gles_notes_close(&n);
+    gles_notes_open(&a, &n);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(n.notice);
+    CU_ASSERT_PTR_NOT_NULL(strstr(n.notice, "is damaged"));
     for (size_t i = 0; i < head; i++) {
         data[i] ^= 1;
         maker_write(n.path, data, bytes);
@@ -92,6 +96,12 @@ static void test_damaged(void) {
     }
     maker_write(n.path, data, bytes);
     CU_ASSERT_STRING_EQUAL(known(&a, "groups"), "132");
+    CU_ASSERT(!unlink(n.path) && !mkfifo(n.path, 0600)); /* to which nobody writes */
+    CU_ASSERT_STRING_EQUAL(known(&a, "groups"), "");
+    gles_notes_close(&n);
+    gles_notes_open(&a, &n);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(n.notice);
+    CU_ASSERT_PTR_NOT_NULL(strstr(n.notice, "not a regular file"));
     gles_notes_close(&n);
     free(data);
     maker_remove(folder);

@@ -31,19 +31,20 @@ int gles_places(const gles_egl *egl, gles_place out[GLES_MAX_DEVICES]) {
 typedef struct limit_row {
     const char *name;
     size_t offset;
-    int64_t es31; /* the minimum that OpenGL ES 3.1 promises; for align the most it allows */
+    int64_t es31;  /* the minimum that OpenGL ES 3.1 promises; for align the most it allows */
+    int64_t least; /* of a mask: shaders rely on what is promised, but large weights and caches can be tried in small */
 } limit_row;
 
 static const limit_row limit_rows[] = {
-    {"block", offsetof(gles_limits, block), 1 << 27},
-    {"shared", offsetof(gles_limits, shared), 16 << 10},
-    {"invocations", offsetof(gles_limits, invocations), 128},
-    {"groups", offsetof(gles_limits, groups), 65535},
-    {"align", offsetof(gles_limits, align), 256},
-    {"blocks", offsetof(gles_limits, blocks), 4},
-    {"subgroup", offsetof(gles_limits, subgroup), 0},
-    {"meeting", offsetof(gles_limits, meeting), 0},
-    {"maps", offsetof(gles_limits, maps), 0},
+    {"block", offsetof(gles_limits, block), 1 << 27, 1 << 16},
+    {"shared", offsetof(gles_limits, shared), 16 << 10, 16 << 10},
+    {"invocations", offsetof(gles_limits, invocations), 128, 128},
+    {"groups", offsetof(gles_limits, groups), 65535, 65535},
+    {"align", offsetof(gles_limits, align), 256, 256},
+    {"blocks", offsetof(gles_limits, blocks), 4, 4},
+    {"subgroup", offsetof(gles_limits, subgroup), 0, 0},
+    {"meeting", offsetof(gles_limits, meeting), 0, 0},
+    {"maps", offsetof(gles_limits, maps), 0, 0},
 };
 enum { LIMITS = sizeof limit_rows / sizeof *limit_rows };
 
@@ -56,20 +57,33 @@ static void lower(gles_limits *l, int i, int64_t v) {
     if (align ? v > *limit(l, i) : v < *limit(l, i)) *limit(l, i) = v;
 }
 
-/* "es31,block=65536": a word or name=value, separated by commas; unknown words are ignored, limits are only lowered. */
-static void apply_mask(gles_limits *l, const char *mask) {
-    char copy[256];
-    snprintf(copy, sizeof copy, "%s", mask);
-    for (char *save = NULL, *word = strtok_r(copy, ",", &save); word; word = strtok_r(NULL, ",", &save)) {
-        char *value = strchr(word, '=');
-        if (value) *value++ = 0;
-        for (int i = 0; i < LIMITS; i++) {
-            if (!strcmp(word, "es31"))
-                lower(l, i, limit_rows[i].es31);
-            else if (value && !strcmp(word, limit_rows[i].name))
-                lower(l, i, strtoll(value, NULL, 10));
-        }
+static bool apply_word(gles_limits *l, const char *word) {
+    bool es31 = !strcmp(word, "es31");
+    for (int i = 0; i < LIMITS; i++) {
+        const limit_row *row = &limit_rows[i];
+        size_t n = strlen(row->name);
+        char *end;
+        if (es31) lower(l, i, row->es31);
+        if (es31 || strncmp(word, row->name, n) != 0 || word[n] != '=') continue;
+        long long v = strtoll(word + n + 1, &end, 10);
+        if (*end || end == word + n + 1 || v < row->least) return false;
+        lower(l, i, v);
+        return true;
     }
+    return es31;
+}
+
+/* "es31,block=65536": words or name=value, separated by commas; limits are only lowered. */
+static glint_status apply_mask(gles_limits *l, const char *mask, glint_error *err) {
+    char copy[256];
+    int64_t subgroup = l->subgroup;
+    snprintf(copy, sizeof copy, "%s", mask);
+    for (char *save = NULL, *word = strtok_r(copy, ",", &save); word; word = strtok_r(NULL, ",", &save))
+        if (!apply_word(l, word))
+            return base_fail(err, GLINT_DEVICE,
+                             "GLINT_GLES_LIMITS: \"%s\" is neither es31 nor a limit that can be lowered so far", word);
+    if (l->subgroup < subgroup) l->subgroup = 0; /* it is as large as it is, or not used */
+    return GLINT_OK;
 }
 
 /* From KHR_shader_subgroup, which the headers of OpenGL ES 3.1 lack. */
@@ -85,7 +99,7 @@ static int64_t usable_subgroup(const gles_gl *gl, const char *extensions) {
     return gl->GetError() == GL_NO_ERROR && (stages & GL_COMPUTE_SHADER_BIT) && (features & want) == want ? size : 0;
 }
 
-static void query_limits(gles_context *c) {
+static glint_status query_limits(gles_context *c, glint_error *err) {
     const gles_gl *gl = &c->gl;
     gles_limits *l = &c->limits;
     GLint v, most = (1u << 31) - 256;
@@ -115,7 +129,7 @@ static void query_limits(gles_context *c) {
     l->meeting = INT32_MAX;
     l->maps = gl->BufferStorageEXT && gles_has_word(c->extensions, "GL_EXT_buffer_storage");
     const char *mask = getenv("GLINT_GLES_LIMITS");
-    if (mask) apply_mask(l, mask);
+    return mask ? apply_mask(l, mask, err) : GLINT_OK;
 }
 
 /* ---- Opening ---- */
@@ -211,8 +225,8 @@ static glint_status describe(gles_context *c, glint_error *err) {
     if (s) return s;
     /* Without rights on the device Mesa hands out its software renderer and says nothing. */
     c->software |= strstr(c->renderer, "llvmpipe") || strstr(c->renderer, "softpipe") || strstr(c->renderer, "SWR");
-    query_limits(c);
-    return gles_check(c, "asking for limits", err);
+    s = query_limits(c, err);
+    return s ? s : gles_check(c, "asking for limits", err);
 }
 
 glint_status gles_context_open(const gles_egl *egl, const gles_place *place, gles_context *out, glint_error *err) {

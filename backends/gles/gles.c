@@ -109,7 +109,8 @@ static glint_status open_named(const char *name, gles_context *out, glint_error 
 }
 
 static const char *gles_notice(const backend_device *d) {
-    return gles_programs_notice(d->programs);
+    const char *of_programs = gles_programs_notice(d->programs);
+    return of_programs ? of_programs : d->notes.notice;
 }
 
 static void gles_close(backend_device *d) {

@@ -23,6 +23,7 @@ glint_status gles_wait(backend_device *d, GLsync *fence, glint_error *err) {
     glint_status s = r == GL_TIMEOUT_EXPIRED
                          ? base_fail(err, GLINT_DEVICE, "%s: no answer for %d s", d->c.renderer, LONGEST_WAIT_S)
                          : gles_check(&d->c, "waiting", err);
+    if (!s && r == GL_WAIT_FAILED) s = base_fail(err, GLINT_DEVICE, "%s: waiting failed", d->c.renderer);
     d->c.lost |= s != GLINT_OK;
     return s;
 }

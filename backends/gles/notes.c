@@ -1,7 +1,9 @@
 #include "backends/gles/notes.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "backends/gles/folder.h"
 #include "backends/gles/programs.h"
@@ -38,9 +40,17 @@ void gles_notes_open(const gles_context *c, gles_notes *out) {
     if (!out->folder || !out->head) return;
     uint64_t h = gles_hash(GLES_HASH, out->head, strlen(out->head));
     out->path = arena_printf(&out->memory, "%s/%016llx.device", out->folder, (unsigned long long)h);
-    if (!out->path || file_map_open(out->path, &m, NULL)) return;
+    glint_error why;
+    if (!out->path || (access(out->path, F_OK) != 0 && errno == ENOENT)) return;
+    if (file_map_open(out->path, &m, &why)) {
+        out->notice = arena_text(&out->memory, why.message, strlen(why.message));
+        return;
+    }
     const char *lines = read_lines(out, &m);
-    if (lines) out->lines = lines;
+    if (lines)
+        out->lines = lines;
+    else
+        out->notice = arena_printf(&out->memory, "%s is damaged; what it knew is found out again", out->path);
     file_map_close(&m);
     gles_folder_touch(out->path);
 }

@@ -10,6 +10,7 @@ typedef struct gles_notes {
     arena memory;
     const char *folder, *path, *head; /* path NULL: nothing can be remembered */
     const char *lines;                /* each ends with a newline */
+    const char *notice;               /* a file that is there, but not used; NULL: there is none such */
 } gles_notes;
 
 /* Never fails: without a folder or memory nothing is remembered. */

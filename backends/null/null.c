@@ -39,7 +39,8 @@ static int null_enumerate(glint_device_info *out, int capacity, glint_error *mis
 
 static glint_status null_open(const char *name, const backend_options *options, backend_device **out,
                               glint_error *err) {
-    (void)name, (void)options;
+    (void)options;
+    if (strcmp(name, "null") != 0) return base_fail(err, GLINT_USAGE, "%s: no such device", name);
     backend_device *d = calloc(1, sizeof *d);
     if (!d) return no_memory(err);
     *out = d;

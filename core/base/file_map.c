@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 glint_status file_map_open(const char *path, file_map *out, glint_error *err) {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a named pipe would wait for somebody to write */
     if (fd < 0) return base_fail(err, GLINT_BAD_INPUT, "%s: %s", path, strerror(errno));
     struct stat st;
     if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {

@@ -90,7 +90,8 @@ static glint_status read_item(reader *r, const char *item) {
     if (!digits || digits > 6 || more > 6 || (dash && !more) || item[digits + dash + more])
         return base_fail(r->err, GLINT_USAGE, "split: \"%s\" is not a layer, a range as 0-12, embed or head", item);
     int first = atoi(item), last = dash ? atoi(item + digits + 1) : first;
-    if (first > last || last >= layers)
+    if (first > last) return base_fail(r->err, GLINT_USAGE, "split: \"%s\" ends before it begins", item);
+    if (last >= layers)
         return base_fail(r->err, GLINT_USAGE, "split: \"%s\": the model has layers 0 to %d", item, layers - 1);
     return claim(r, first + 1, last + 1, item);
 }
@@ -108,7 +109,9 @@ static glint_status read_word(reader *r, const char *word) {
     const char *equals = strchr(word, '=');
     glint_status status = equals ? add_mention(r, word, (size_t)(equals - word)) : GLINT_OK;
     if (status) return status;
-    if (!r->n) return base_fail(r->err, GLINT_USAGE, "split: \"%s\" names no device: write DEVICE=LAYERS", word);
+    if (!r->n)
+        return base_fail(r->err, GLINT_USAGE, "split: \"%s\" names no device with its layers: write DEVICE=LAYERS",
+                         word);
     return read_item(r, equals ? equals + 1 : word);
 }
 
