@@ -65,9 +65,13 @@ static glint_status choose(glint_session *s, glint_sampler *sampler, bool need_l
     return g->id < 0 ? model_no_logits(s->model, "new token", (size_t)g->index, err) : GLINT_OK;
 }
 
+static bool ends(const glint_session *s, const glint_generate_options *o, int32_t id) {
+    return !o->ignore_end && glint_token_ends(s->model, id);
+}
+
 /* Tells the user; true: stop. */
 static bool tell(const glint_session *s, const glint_generate_options *o, glint_generated *g) {
-    g->last = !o->ignore_end && glint_token_ends(s->model, g->id);
+    g->last = ends(s, o, g->id);
     return !o->token(g, o->user) || g->last;
 }
 
@@ -75,16 +79,34 @@ static bool wants_more(const glint_session *s, const glint_generate_options *o, 
     return told != o->n && glint_session_length(s, 0) < s->context; /* n 0: without end */
 }
 
-/* A step for each token, chosen on the host. `id` is the first one, not told yet. */
+/* Whether there is a step behind a token, as far as this is known before the user is told. */
+static bool goes_on(const glint_session *s, const glint_generate_options *o, const glint_generated *g) {
+    return !ends(s, o, g->id) && wants_more(s, o, g->index + 1);
+}
+
+static glint_status step_with(glint_session *s, int32_t id, int *steps, glint_error *err) {
+    ++*steps;
+    return glint_session_step(s, &(glint_row){.token = id, .output = true}, 1, err);
+}
+
+static glint_status take_back(glint_session *s, glint_error *err) {
+    return glint_session_cut(s, 0, glint_session_length(s, 0) - 1, err);
+}
+
+/* A step for each token, chosen on the host. `id` is the first one, not told yet. A device that works by itself does so
+ * while the user is told; its step is taken back where the user ends the text. */
 static glint_status decode_by_host(glint_session *s, glint_sampler *sampler, const glint_generate_options *o,
                                    glint_generated g, int *steps, glint_error *err) {
-    while (!tell(s, o, &g) && wants_more(s, o, ++g.index)) {
-        glint_status status = glint_session_step(s, &(glint_row){.token = g.id, .output = true}, 1, err);
-        ++*steps;
+    for (;; ++g.index) {
+        bool more = goes_on(s, o, &g), early = more && session_runs_ahead(s);
+        glint_status status = early ? step_with(s, g.id, steps, err) : GLINT_OK;
+        bool stop = tell(s, o, &g) || !more;
+        if (stop && early && !status) status = take_back(s, err);
+        if (stop || status) return status;
+        if (!early) status = step_with(s, g.id, steps, err);
         if (!status) status = choose(s, sampler, o->need_logits, &g, err);
         if (status) return status;
     }
-    return GLINT_OK;
 }
 
 static glint_status decode(glint_session *s, glint_sampler *sampler, const glint_generate_options *o, glint_generated g,
@@ -115,7 +137,7 @@ static glint_status decode_ahead(glint_session *s, const glint_generate_options 
         if (!status && is_suspicious(g.id, previous)) status = expect_number_ahead(s, g.index, err);
         if (status) break;
         stop = tell(s, o, &g) || !more;
-        if (stop && more) status = glint_session_cut(s, 0, glint_session_length(s, 0) - 1, err);
+        if (stop && more) status = take_back(s, err);
     }
     return status;
 }

@@ -395,6 +395,35 @@ static void test_same_text(void) {
     each_device(check_generation);
 }
 
+static bool write_three(const glint_generated *g, void *user) {
+    return write_token(g, user) && ((written *)user)->n != 3;
+}
+
+/* A text that the user ends after three tokens and goes on with is the same text: no step is left behind. */
+static void check_stopped(glint_model *m, const char *device) {
+    glint_session *s = open_session(m, device, true);
+    written got = {.n = 0}, want = generate(m, s, glint_sampling_default());
+    glint_sampler *sampler = open_sampler(m, glint_sampling_default());
+    glint_generate_options o = {
+        .prompt = prompt, .n_prompt = PROMPT, .ignore_end = true, .token = write_three, .user = &got};
+    glint_error err;
+    SUPPORT_OK(glint_session_cut(s, 0, 0, &err), &err);
+    SUPPORT_OK(glint_generate(s, sampler, &o, NULL, &err), &err);
+    CU_ASSERT_EQUAL(got.n, 3);
+    CU_ASSERT_EQUAL(glint_session_length(s, 0), PROMPT + 2);
+    o.prompt = &got.ids[2];
+    o.n_prompt = 1;
+    o.n = NEW_TOKENS - 3;
+    SUPPORT_OK(glint_generate(s, sampler, &o, NULL, &err), &err);
+    CU_ASSERT(!memcmp(got.ids, want.ids, sizeof got.ids));
+    glint_sampler_close(&sampler);
+    glint_session_close(&s);
+}
+
+static void test_stopped(void) {
+    each_device(check_stopped);
+}
+
 static void test_standing(void) {
     const float l[] = {1, 3, 2, 3, -1};
     glint_candidate top[8];
@@ -437,6 +466,7 @@ int main(void) {
                                   {"the likeliest are not enough", test_top_is_not_enough},
                                   {"the likeliest of a session", test_session_top},
                                   {"the same text from the likeliest", test_same_text},
+                                  {"stopped by the user", test_stopped},
                                   {"standing", test_standing},
                                   {"refusals", test_refusals}};
     return support_main("sampler", cases, sizeof cases / sizeof *cases);
