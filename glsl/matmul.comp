@@ -71,9 +71,9 @@ void store_w(uint local_row, block k) {
 const uint TOKEN_QUADS = uint(EACH_TOKENS) / 4u;
 vec4 total[uint(EACH_ROWS) * TOKEN_QUADS], sum[uint(EACH_ROWS) * TOKEN_QUADS];
 #if EACH_ROWS == 8
-#define EACH_ROW(DO) DO(0u) DO(1u) DO(2u) DO(3u) DO(4u) DO(5u) DO(6u) DO(7u)
+#define EACH_ROW(DO, V) DO(V, 0u) DO(V, 1u) DO(V, 2u) DO(V, 3u) DO(V, 4u) DO(V, 5u) DO(V, 6u) DO(V, 7u)
 #else
-#define EACH_ROW(DO) DO(0u) DO(1u) DO(2u) DO(3u)
+#define EACH_ROW(DO, V) DO(V, 0u) DO(V, 1u) DO(V, 2u) DO(V, 3u)
 #endif
 
 // Four columns of four tokens, a column a vector.
@@ -82,28 +82,41 @@ mat4 x_columns(uint token, uint q) {
         xs[(token + 2u * TOKEN_STEP) * STRIDE + q], xs[(token + 3u * TOKEN_STEP) * STRIDE + q]));
 }
 
-void add_products(uint my_row, uint my_token) { // of the block in shared memory
-    for (uint q = 0u; q < 8u; q++) {
-        mat4 x = x_columns(my_token, q);
+// Four columns of the rows of W that are multiplied, and of the same rows those behind them, which come from shared memory
+// meanwhile. (The compiler does not begin a turn's loads in the turn before it.)
+vec4 w_now[EACH_ROWS], w_next[EACH_ROWS];
+
+#define LOAD_ROW(W, I) W[I] = ws[at + I * ROW_STEP * STRIDE];
+#define TIMES(S, W) \
+    S = W.x * x[0] + S; \
+    S = W.y * x[1] + S; \
+    S = W.z * x[2] + S; \
+    S = W.w * x[3] + S;
+#define TIMES_FIRST(W, I) TIMES(sum[I * TOKEN_QUADS], W[I])
+#define TIMES_SECOND(W, I) TIMES(sum[I * TOKEN_QUADS + 1u], W[I])
 #if EACH_TOKENS == 8
-        mat4 y = x_columns(my_token + 4u * TOKEN_STEP, q);
-#endif
-        vec4 w;
-#define TIMES(S, X) \
-    S = w.x * X[0] + S; \
-    S = w.y * X[1] + S; \
-    S = w.z * X[2] + S; \
-    S = w.w * X[3] + S;
-#define ADD_ROW(I) \
-    w = ws[(my_row + I * ROW_STEP) * STRIDE + q]; \
-    TIMES(sum[I * TOKEN_QUADS], x) \
-    ADD_SECOND(I)
-#if EACH_TOKENS == 8
-#define ADD_SECOND(I) TIMES(sum[I * TOKEN_QUADS + 1u], y)
+#define ADD_PRODUCTS(W, Q) \
+    x = x_columns(my_token, Q); \
+    EACH_ROW(TIMES_FIRST, W) \
+    x = x_columns(my_token + 4u * TOKEN_STEP, Q); \
+    EACH_ROW(TIMES_SECOND, W)
 #else
-#define ADD_SECOND(I)
+#define ADD_PRODUCTS(W, Q) \
+    x = x_columns(my_token, Q); \
+    EACH_ROW(TIMES_FIRST, W)
 #endif
-        EACH_ROW(ADD_ROW)
+
+void add_products(uint my_row, uint my_token) { // of the block in shared memory
+    uint at = my_row * STRIDE;
+    mat4 x;
+    EACH_ROW(LOAD_ROW, w_now)
+    for (uint q = 0u; q < 8u; q += 2u) {
+        at = my_row * STRIDE + q + 1u;
+        EACH_ROW(LOAD_ROW, w_next)
+        ADD_PRODUCTS(w_now, q)
+        at = my_row * STRIDE + min(q + 2u, 7u); // at the end nobody needs them
+        EACH_ROW(LOAD_ROW, w_now)
+        ADD_PRODUCTS(w_next, q + 1u)
     }
 }
 
@@ -138,9 +151,10 @@ vec4 left(uint at) { return vec4(a[at], a[at + T], a[at + 2u * T], a[at + 3u * T
 
 // Leaves this work group's totals. Is it the last of its tile? Then its totals become those of all.
 bool join_parts(uint tile) {
-#define LEAVE_ROW(I) \
-    for (uint j = 0u; j < TOKEN_QUADS; j++) leave(left_at(tile, gl_WorkGroupID.z, I * TOKEN_QUADS + j), total[I * TOKEN_QUADS + j]);
-    EACH_ROW(LEAVE_ROW)
+#define LEAVE_ROW(V, I) \
+    for (uint j = 0u; j < TOKEN_QUADS; j++) \
+        leave(left_at(tile, gl_WorkGroupID.z, I * TOKEN_QUADS + j), V[I * TOKEN_QUADS + j]);
+    EACH_ROW(LEAVE_ROW, total)
     memoryBarrierBuffer();
     barrier();
     if (gl_LocalInvocationIndex == 0u) {
@@ -152,9 +166,9 @@ bool join_parts(uint tile) {
     if (!is_last) return false;
     for (uint i = 0u; i < uint(EACH_ROWS) * TOKEN_QUADS; i++) total[i] = vec4(0.0);
     for (uint part = 0u; part < gl_NumWorkGroups.z; part++) {
-#define ADD_LEFT(I) \
-    for (uint j = 0u; j < TOKEN_QUADS; j++) total[I * TOKEN_QUADS + j] += left(left_at(tile, part, I * TOKEN_QUADS + j));
-        EACH_ROW(ADD_LEFT)
+#define ADD_LEFT(V, I) \
+    for (uint j = 0u; j < TOKEN_QUADS; j++) V[I * TOKEN_QUADS + j] += left(left_at(tile, part, I * TOKEN_QUADS + j));
+        EACH_ROW(ADD_LEFT, total)
     }
     return true;
 }
@@ -163,10 +177,14 @@ bool join_parts(uint tile) {
 void main() {
     uint t = gl_LocalInvocationIndex, rows = outputs_only != 0u ? n_outputs : n_rows;
     two_23 = extra0;
-    // Warps of 32 take 8 rows by 4 tokens, then warps go down the rows.
-    uint my_row = t % 8u + 8u * (t / 32u % (ROW_STEP / 8u)), my_token = t / 8u % 4u + 4u * (t / 32u / (ROW_STEP / 8u));
+    // Warps of 32 take 8 rows by 4 tokens, then warps go down the rows. Lanes that differ in the lowest bit alone read the
+    // same rows of x, those that differ in the next one the same rows of W: NVIDIA then reads for half a warp at a time.
+    uint lane_row = (t & 1u) | (t >> 1u & 2u) | (t >> 2u & 4u), lane_token = (t >> 1u & 1u) | (t >> 2u & 2u);
+    uint warp = t / 32u, warps_down = ROW_STEP / 8u;
+    uint my_row = lane_row + 8u * (warp % warps_down), my_token = lane_token + 4u * (warp / warps_down);
     uint tiles = (rows0 + uint(ROWS) - 1u) / uint(ROWS), each = (blocks + gl_NumWorkGroups.z - 1u) / gl_NumWorkGroups.z;
-    uint begin = min(gl_WorkGroupID.z * each, blocks - 1u), end = min(gl_WorkGroupID.z * each + each, blocks);
+    uint begin = min(gl_WorkGroupID.z * each, blocks), end = min(begin + each, blocks);
+    uint first = min(begin, blocks - 1u); // the last parts may have no blocks
     for (uint tile = work_group().x; tile < tiles; tile += work_groups().x) {
         uint first_row_here = tile * uint(ROWS), first_token = work_group().y * uint(TOKENS);
         uint load_row = min(first_row_here + t, rows0 - 1u); // behind the last one: that again, nobody writes its sums
@@ -174,8 +192,8 @@ void main() {
         for (uint i = 0u; i < uint(EACH_ROWS) * TOKEN_QUADS; i++) total[i] = sum[i] = vec4(0.0);
         block next;
         vec4 next_x[X_EACH];
-        for (uint e = 0u; e < X_EACH; e++) next_x[e] = fetch_x(e, first_token, rows, begin);
-        if (loads) next = block_load(weight0, weight0_n, load_row * blocks + begin);
+        for (uint e = 0u; e < X_EACH; e++) next_x[e] = fetch_x(e, first_token, rows, first);
+        if (loads) next = block_load(weight0, weight0_n, load_row * blocks + first);
         for (uint k = begin; k < end; k++) {
             barrier();
             if (loads) store_w(t, next);
@@ -195,9 +213,9 @@ void main() {
         if (gl_NumWorkGroups.z > 1u && !join_parts(work_group().y * work_groups().x + tile)) continue;
 #endif
         uint row = first_row_here + my_row, token = first_token + my_token;
-#define PUT_ROW(I) \
+#define PUT_ROW(V, I) \
     for (uint j = 0u; j < TOKEN_QUADS; j++) \
-        put_quad(row + I * ROW_STEP, token + 4u * j * TOKEN_STEP, rows, total[I * TOKEN_QUADS + j]);
-        EACH_ROW(PUT_ROW)
+        put_quad(row + I * ROW_STEP, token + 4u * j * TOKEN_STEP, rows, V[I * TOKEN_QUADS + j]);
+        EACH_ROW(PUT_ROW, total)
     }
 }
