@@ -25,6 +25,7 @@ const uint LISTS = 128u;                   // parts that count as one where ther
 const uint EACH = uint(MOST_PARTS) / T;    // parts of an invocation
 const uvec2 NOBODY = uvec2(0u, NONE);      // behind every number
 shared uvec2 pair[ROOM];                   // key and id
+shared uint before[ROOM];                  // of pairs: how many others are before each
 shared uvec2 best[KEPT];                   // in order
 shared uint open_part[MOST_PARTS];         // parts with a number that reaches the bound
 shared uint opened, found;
@@ -36,17 +37,22 @@ bool is_before(uvec2 u, uvec2 v) { return u.x > v.x || (u.x == v.x && u.y < v.y)
 uint quad_of(uint part, uint e) { return 2u * (e / 2u * blocks + part) + e % 2u; }
 uvec4 load(uint row, uint quad) { return numbers[row / 4u + min(quad, (width - 1u) / 4u)]; }
 
-// The KEPT best of the first n pairs to `best`: a pair's place is the number of those before it.
+// The KEPT best of the first n pairs to `best`: a pair's place is the number of those before it. As many invocations as
+// there are for a pair count them together.
 void sort_best(uint n) {
-    uint t = gl_LocalInvocationIndex;
+    uint t = gl_LocalInvocationIndex, each = max(T / max(n, 1u), 1u);
+    for (uint i = t; i < n; i += T) before[i] = 0u;
     for (uint i = t; i < uint(KEPT); i += T) best[i] = NOBODY;
     barrier();
-    for (uint i = t; i < n; i += T) {
+    for (uint i = t / each; i < n; i += T / each) {
         uvec2 mine = pair[i];
-        uint place = 0u;
-        for (uint j = 0u; j < n; j++) place += is_before(pair[j], mine) ? 1u : 0u;
-        if (place < uint(KEPT)) best[place] = mine;
+        uint count = 0u;
+        for (uint j = t % each; j < n; j += each) count += is_before(pair[j], mine) ? 1u : 0u;
+        if (count > 0u) atomicAdd(before[i], count);
     }
+    barrier();
+    for (uint i = t; i < n; i += T)
+        if (before[i] < uint(KEPT)) best[before[i]] = pair[i];
     barrier();
 }
 

@@ -74,11 +74,15 @@ glint_status gles_record_top_k(backend_program *p, const tape_op *op, glint_erro
     q.extra[0] = (uint32_t)op->p.k;
     p->argmax_in_top = both && p->request.max_outputs == 1;
     q.extra[1] = both ? p->offset[op[1].out] : UINT32_MAX;
-    bool meets = p->fused && p->meets; /* then numbers may come from phases that did not */
-    const gles_define defines[] = {
-        {"KEPT", NULL, TOP_KEPT}, {"ROOM", NULL, TOP_ROOM}, {"MOST_PARTS", NULL, TOP_PARTS}, {"MEETS", NULL, meets}};
+    bool meets = p->fused && p->meets;        /* then numbers may come from phases that did not */
+    int threads = p->device->product_threads; /* many, since the last work group does much alone */
+    const gles_define defines[] = {{"THREADS", NULL, threads},
+                                   {"KEPT", NULL, TOP_KEPT},
+                                   {"ROOM", NULL, TOP_ROOM},
+                                   {"MOST_PARTS", NULL, TOP_PARTS},
+                                   {"MEETS", NULL, meets}};
     gles_command c = {.storage = {p->act.id},
-                      .fixed = gles_divide_up(q.blocks * TOP_TEAM, (uint32_t)p->device->threads),
+                      .fixed = gles_divide_up(q.blocks * TOP_TEAM, (uint32_t)threads),
                       .y_rows = 1,
                       .rows = gles_rows_of(p, op),
                       .barrier = true};
