@@ -8,6 +8,7 @@
 
 #include "backends/gles/device.h"
 #include "core/adopt.h"
+#include "core/base/clock.h"
 #include "core/model.h"
 
 enum { CHUNK = 512, CONTEXT = 1024, PAGES = CONTEXT / TAPE_PAGE, REPEATS = 15 };
@@ -20,16 +21,18 @@ static void must(glint_status s, const glint_error *err) {
 
 /* ---- The GPU's clock before the first and behind the last dispatch of a call ---- */
 
+static const double WARM_UP = 0.5, LEAD = 0.005; /* seconds of work in which the GPU's clocks rise, and stay up */
 static const gles_gl *gl;
 static PFNGLDISPATCHCOMPUTEPROC dispatch;
-static GLuint query[2];
+static GLuint query[REPEATS][2];
+static const GLuint *now; /* those of this call; NULL: it is not timed */
 static bool begun;
 
 static void GL_APIENTRY timed_dispatch(GLuint x, GLuint y, GLuint z) {
-    if (!begun) gl->QueryCounterEXT(query[0], GL_TIMESTAMP_EXT);
+    if (now && !begun) gl->QueryCounterEXT(now[0], GL_TIMESTAMP_EXT);
     begun = true;
     dispatch(x, y, z);
-    gl->QueryCounterEXT(query[1], GL_TIMESTAMP_EXT);
+    if (now) gl->QueryCounterEXT(now[1], GL_TIMESTAMP_EXT);
 }
 
 static void watch_dispatches(gles_gl *functions) {
@@ -40,19 +43,7 @@ static void watch_dispatches(gles_gl *functions) {
     gl = functions;
     dispatch = functions->DispatchCompute;
     functions->DispatchCompute = timed_dispatch;
-    functions->GenQueriesEXT(2, query);
-}
-
-/* Microseconds of groups [first, first + n). */
-static double time_groups(const backend *b, backend_program *p, const backend_batch *batch, int first, int n) {
-    glint_error err = {""};
-    backend_ticket ticket;
-    GLuint64 at[2] = {0, 0};
-    begun = false;
-    must(b->run_groups(p, batch, first, n, &ticket, &err), &err);
-    gl->Finish();
-    for (int i = 0; i < 2 && begun; i++) gl->GetQueryObjectui64vEXT(query[i], GL_QUERY_RESULT_EXT, &at[i]);
-    return 1e-3 * (double)(at[1] - at[0]);
+    functions->GenQueriesEXT(2 * REPEATS, query[0]);
 }
 
 static int rising(const void *a, const void *b) {
@@ -63,6 +54,27 @@ static int rising(const void *a, const void *b) {
 static double median(double *x, int n) {
     qsort(x, (size_t)n, sizeof *x, rising);
     return x[n / 2];
+}
+
+/* Microseconds of groups [first, first + n), the median of calls one behind the other: a GPU that waits for the host
+ * between them slows down. */
+static double time_groups(const backend *b, backend_program *p, const backend_batch *batch, int first, int n) {
+    glint_error err = {""};
+    backend_ticket ticket;
+    double took[REPEATS] = {0};
+    for (int i = 0; i < REPEATS; i++) {
+        now = query[i];
+        begun = false;
+        must(b->run_groups(p, batch, first, n, &ticket, &err), &err);
+    }
+    now = NULL;
+    gl->Finish();
+    for (int i = 0; i < REPEATS && begun; i++) {
+        GLuint64 at[2];
+        for (int j = 0; j < 2; j++) gl->GetQueryObjectui64vEXT(query[i][j], GL_QUERY_RESULT_EXT, &at[j]);
+        took[i] = 1e-3 * (double)(at[1] - at[0]);
+    }
+    return median(took, REPEATS);
 }
 
 /* ---- Kinds of groups ---- */
@@ -136,6 +148,12 @@ static double bytes_of(const tape *t, const backend_group *g, const backend_comp
 
 /* ---- Reports ---- */
 
+static void run_whole(const backend *b, backend_program *p, const backend_batch *batch, int n) {
+    glint_error err = {""};
+    backend_ticket ticket;
+    must(b->run_groups(p, batch, 0, n, &ticket, &err), &err);
+}
+
 typedef struct line {
     int count;
     double us, bytes;
@@ -154,21 +172,19 @@ static void report(const char *title, const backend *b, backend_device *d, const
     backend_program *p;
     const backend_group *g;
     line lines[KINDS] = {{0}}, whole = {.count = 1};
-    double took[REPEATS];
     must(b->compile(d, r, &p, &err), &err);
     int n = b->groups(p, &g);
-    time_groups(b, p, batch, 0, n); /* a warm-up */
+    for (double since = base_seconds(); base_seconds() - since < WARM_UP;) run_whole(b, p, batch, n);
     for (int i = 0; i < n; i++) {
         line *l = &lines[kind_of_group(r->tape, &g[i])];
         double bytes = bytes_of(r->tape, &g[i], r, batch);
-        for (int j = 0; j < REPEATS; j++) took[j] = time_groups(b, p, batch, i, 1);
+        for (double since = base_seconds(); base_seconds() - since < LEAD;) run_whole(b, p, batch, n);
         l->count++;
-        l->us += median(took, REPEATS);
+        l->us += time_groups(b, p, batch, i, 1);
         l->bytes += bytes;
         whole.bytes += bytes;
     }
-    for (int j = 0; j < REPEATS; j++) took[j] = time_groups(b, p, batch, 0, n);
-    whole.us = median(took, REPEATS);
+    whole.us = time_groups(b, p, batch, 0, n);
     printf("\n%s\n%-14s %5s %10s %8s %9s %9s %8s\n", title, "", "count", "us", "us each", "MB", "GB/s", "of it");
     for (int k = 0; k < KINDS; k++) print_line(kind_names[k], &lines[k], bandwidth);
     print_line("the step", &whole, bandwidth);
