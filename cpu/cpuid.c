@@ -29,6 +29,13 @@ cpu_level cpu_best_level(void) {
     return best;
 }
 
+bool cpu_mask_is_known(void) {
+    const char *mask = getenv("GLINT_CPU");
+    bool known = !mask || !strcmp(mask, "ref");
+    for (int l = 0; l < CPU_LEVELS && !known; l++) known = !strcmp(mask, cpu_level_names[l]);
+    return known;
+}
+
 void cpu_kernels_for(cpu_level level, cpu_kernels *out) {
     *out = (cpu_kernels){.level = level};
     cpu_rows_f32_portable(out);

@@ -59,6 +59,8 @@ typedef struct cpu_kernels {
 
 /* What this processor can do; GLINT_CPU=portable|avx2|avx512 in the environment lowers it (ref is the backend's). */
 cpu_level cpu_best_level(void);
+/* Is what GLINT_CPU says, if anything, one of those words? */
+bool cpu_mask_is_known(void);
 void cpu_kernels_for(cpu_level level, cpu_kernels *out);
 extern const char *const cpu_level_names[CPU_LEVELS];
 

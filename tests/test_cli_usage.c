@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -86,6 +87,14 @@ static void test_usage(void) {
 }
 
 /* An empty name is no name; a text may be empty. */
+static void test_masks(void) {
+    setenv("GLINT_CPU", "avx3", 1);
+    cli_expect_failure(RUN("run", "-p", "a", "-n", "1", "-d", "cpu"), 2, "GLINT_CPU: \"avx3\" is none of ");
+    setenv("GLINT_CPU", "portable", 1);
+    cli_expect_printed(RUN("run", "-p", "ROMEO:", "-n", "1", "-d", "cpu", "-q"), "", "");
+    unsetenv("GLINT_CPU");
+}
+
 static void test_empty(void) {
     static const char *const options[][2] = {{"run", "-m"},          {"run", "-d"},         {"run", "--split"},
                                              {"run", "--memory"},    {"run", "-f"},         {"trace", "-o"},
@@ -163,6 +172,7 @@ int main(void) {
     static const support_case cases[] = {
         {"help, man pages, completions", test_help},
         {"wrong usage", test_usage},
+        {"masks of instruction sets", test_masks},
         {"empty names", test_empty},
         {"bad input", test_bad_input},
         {"long names", test_long_names},

@@ -30,6 +30,9 @@ static bool find_level(const char *name, cpu_level *level) {
 static glint_status cpu_open(const char *name, const backend_options *options, backend_device **out, glint_error *err) {
     cpu_level level;
     if (!find_level(name, &level)) return base_fail(err, GLINT_USAGE, "%s: no such device", name);
+    if (!cpu_mask_is_known())
+        return base_fail(err, GLINT_USAGE, "GLINT_CPU: \"%s\" is none of ref, portable, avx2, avx512",
+                         getenv("GLINT_CPU"));
     backend_device *d = calloc(1, sizeof *d);
     if (!d) return base_fail(err, GLINT_INTERNAL, "cpu: out of memory");
     cpu_kernels_for(level, &d->k);
