@@ -102,6 +102,7 @@ static const op_spec specs[] = {
     {TAPE_ARGMAX, .batch = 5, .width = 37, .equal = true},
     {TAPE_ARGMAX, .batch = 2, .width = 4099, .equal = true},
     {TAPE_ARGMAX, .batch = 3, .width = 32003},
+    {TAPE_ARGMAX, .batch = 1, .width = 262144},
     {TAPE_ARGMAX, .batch = 3, .width = 700, .odd = true},
 
     /* On every GPU these run top_k.comp without MEETS, with the driver's limits and in test_ops_es31: without a product
