@@ -7,6 +7,7 @@
 // lane k % LANES adds the sums of blocks in the order of k, and then 32 lanes are added up: the order of a row's sum
 // depends on nothing but its length, which is what `exact` promises. The next block of weights is on its way while the
 // present one is multiplied. A work group goes through several batches of rows of W.
+//   extra2  0
 layout(local_size_x = THREADS) in;
 #include "params.glsl"
 layout(std430, binding = 0) readonly buffer W4 { uvec4 w4[]; };
@@ -53,6 +54,10 @@ void decode_block(block w) {
 #endif
 }
 
+// The same number; extra2 is 0, which the compiler does not know. It would fold the products that make the number into the
+// sum that it is added to, where it sees both: other bits than where the number goes to shared memory first.
+float unfolded(float v) { return uintBitsToFloat(floatBitsToUint(v) | extra2); }
+
 // The block times that at `at` of plane 0. The one expression for all numbers of rows, so that all have the same bits.
 float dot_block(uint at) {
     uint pitch = chunk | 1u;
@@ -61,9 +66,9 @@ float dot_block(uint at) {
     float high = dot(q[4], xs[4u * pitch + at]) + dot(q[5], xs[5u * pitch + at]) + dot(q[6], xs[6u * pitch + at]) +
         dot(q[7], xs[7u * pitch + at]);
 #if BLOCK_HAS_MIN
-    return low + high;
+    return unfolded(low + high);
 #else
-    return low * scales.x + high * scales.y;
+    return unfolded(low * scales.x + high * scales.y);
 #endif
 }
 

@@ -35,6 +35,10 @@ static const op_spec specs[] = {
     {TAPE_MATMUL, .batch = 1, .width = 96, .rows = 4099, .format = FORMAT_Q5_0}, /* a vocabulary with a tail */
     {TAPE_MATMUL, .batch = 2, .width = 256, .rows = 2051, .format = FORMAT_Q6_K},
     {TAPE_MATMUL, .batch = 1, .width = 6912, .rows = 11, .format = FORMAT_Q4_K},
+    /* Rows of 64 to 80 blocks: alone and several at once they are added up by different paths of matvec.comp. */
+    {TAPE_MATMUL, .batch = 4, .width = 2048, .rows = 65, .format = FORMAT_Q8_0},
+    {TAPE_MATMUL, .batch = 9, .width = 2560, .rows = 65, .format = FORMAT_Q6_K},
+    {TAPE_MATMUL, .batch = 3, .width = 2176, .rows = 33, .format = FORMAT_F16},
     /* 420 blocks do not go into 26 parts, each of whole blocks. */
     {TAPE_MATMUL, .batch = 40, .width = 13440, .rows = 37, .format = FORMAT_Q8_0},
     {TAPE_MATMUL, .batch = 40, .width = 3, .rows = 37, .format = EACH, .one_sign = true},
