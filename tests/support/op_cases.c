@@ -138,10 +138,21 @@ static int cases_of(const op_spec *s) {
     return s->format == EACH ? FORMAT_COUNT : 1;
 }
 
-int op_cases(void) {
+static int count_listed(void) {
     int n = 0;
     for (int i = 0; i < SPECS; i++) n += cases_of(&specs[i]);
     return n;
+}
+
+/* Behind those of the list come as many of random shapes. Under a sanitizer there are fewer: each has a shader or two.
+ */
+int op_cases(void) {
+#ifdef __SANITIZE_ADDRESS__
+    enum { RANDOM = 8 };
+#else
+    enum { RANDOM = 40 };
+#endif
+    return count_listed() + RANDOM;
 }
 
 /* ---- Random parts ---- */
@@ -334,32 +345,37 @@ static void name_case(op_maker *m) {
              s->unaligned ? " unaligned" : "");
 }
 
-/* The row of the list that case *i comes from; *i becomes its number among those of the row. */
-static const op_spec *spec_of(int *i) {
-    const op_spec *s = specs;
-    while (*i >= cases_of(s)) *i -= cases_of(s++);
+/* Of case i; `format` is one that only a row of cases of the list tells apart from the next, or FORMAT_COUNT. */
+static op_spec spec_of(int i, support_random *r, format_id *format) {
+    const op_spec *row = specs;
+    *format = FORMAT_COUNT;
+    if (i >= count_listed()) return op_draw(r);
+    while (i >= cases_of(row)) i -= cases_of(row++);
+    op_spec s = *row;
+    if (s.format != EACH) return s;
+    int block = format_table[i].block_values;
+    *format = (format_id)i;
+    s.format = i;
+    s.width *= block < 32 ? 32 : block;
     return s;
 }
 
 op_where op_case_where(int i) {
-    return spec_of(&i)->where;
+    support_random r = support_seed((uint64_t)i);
+    format_id format;
+    return spec_of(i, &r, &format).where;
 }
 
 void op_case_open(op_case *c, int i) {
     op_maker m = {.c = c, .random = support_seed((uint64_t)i)};
-    const op_spec *s = spec_of(&i);
-    m.s = *s;
-    if (s->format == EACH) {
-        int block = format_table[i].block_values;
-        m.s.format = i;
-        m.s.width *= block < 32 ? 32 : block;
-    }
-    *c = (op_case){.format = s->format == EACH ? (format_id)i : FORMAT_COUNT};
+    format_id format;
+    m.s = spec_of(i, &m.random, &format);
+    *c = (op_case){.format = format};
     tape_open(&c->tape);
     c->views = op_take(&m, 64, sizeof *c->views);
     c->operand = op_take(&m, 64, sizeof *c->operand);
     name_case(&m);
-    makers[s->kind](&m);
+    makers[m.s.kind](&m);
     if (c->tape.failure) printf("\n    %s: %s\n", c->name, c->tape.error.message);
     CU_ASSERT_EQUAL_FATAL(c->tape.failure, GLINT_OK);
     c->setup.tape = &c->tape;

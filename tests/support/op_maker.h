@@ -46,6 +46,9 @@ typedef struct op_maker {
     int positions[8]; /* by sequence: length after the batch */
 } op_maker;
 
+/* A case that the list does not have (op_random.c). */
+op_spec op_draw(support_random *r);
+
 /* Room in the case's memory. */
 void *op_take(op_maker *m, size_t n, size_t size);
 float *op_random_floats(op_maker *m, size_t n, float size);
