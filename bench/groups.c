@@ -1,7 +1,7 @@
 /* glint_groups MODEL [DEVICE]: where the time of a step goes on a device of OpenGL ES, by kind of group, from the GPU's
  * own timer: a chunk of 512 tokens, and then a token behind it, greedy and with the likeliest tokens found for
- * sampling. Groups run one at a time here, each a dispatch at least; the last line of a report is the step as it really
- * runs. */
+ * sampling. Groups run one at a time here, each a dispatch at least, behind whole steps that keep the GPU awake, so
+ * that it takes a minute or two; the last line of a report is the step as it really runs. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -148,6 +148,7 @@ static double bytes_of(const tape *t, const backend_group *g, const backend_comp
 
 /* ---- Reports ---- */
 
+/* A step, not timed. */
 static void run_whole(const backend *b, backend_program *p, const backend_batch *batch, int n) {
     glint_error err = {""};
     backend_ticket ticket;
@@ -225,6 +226,7 @@ static void report_all(glint_model *m, const backend *b, backend_device *d, back
 }
 
 int main(int argc, char **argv) {
+    setvbuf(stdout, NULL, _IOLBF, 0);
     glint_error err = {""};
     const char *device = argc > 2 ? argv[2] : "gles:0";
     glint_model *m;

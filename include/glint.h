@@ -315,7 +315,8 @@ typedef struct glint_generate_options {
     int n; /* new tokens at most; 0: until the end of text or of the context */
     bool ignore_end;
     bool need_logits; /* give logits with every token, even where fewer are enough to choose */
-    /* Called for each new token; false stops. */
+    /* Called for each new token; false stops. A device that works by itself has begun the step behind it by then, so
+     * the session is not to be looked at here; where the answer is false, that step is taken back. */
     bool (*token)(const glint_generated *token, void *user);
     void *user;
 } glint_generate_options;
